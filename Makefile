@@ -1,0 +1,166 @@
+# weir: everything is made by this file, into build/ (or BUILD=). `make help` lists the targets.
+#
+#   CC=clang            another compiler
+#   CROSS=aarch64-linux-gnu-   cross-compile
+#   SAN=1               ASan + UBSan, in a build folder of its own;  SAN=thread: TSan
+#   COV=1               line coverage, likewise
+#   DEBUG=1             -O0 -g3
+#   V=1                 show commands
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.DEFAULT_GOAL := all
+
+VERSION := $(shell sed -n 's/^\#define WEIR_VERSION "\(.*\)"/\1/p' core/weir.h)
+SOVER   := $(firstword $(subst ., ,$(VERSION)))
+
+BUILD ?= build$(if $(filter thread,$(SAN)),/tsan,$(if $(SAN),/san))$(if $(COV),/cov)$(if $(DEBUG),/debug)$(if $(CROSS),/$(patsubst %-,%,$(CROSS)))$(if $(filter clang%,$(CC)),/clang)
+PREFIX ?= /usr/local
+
+ifeq ($(origin CC),default)
+CC := $(CROSS)gcc
+endif
+AR := $(if $(CROSS),$(CROSS)ar,ar)
+PKG_CONFIG ?= pkg-config
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wpointer-arith -Wwrite-strings
+CPPFLAGS += -I. -D_GNU_SOURCE
+OPT := $(if $(DEBUG),-O0 -g3,-O2 -g)
+CFLAGS_ALL = -std=gnu11 $(OPT) $(WARN) -fPIC -fvisibility=hidden -fno-strict-aliasing -pthread $(CFLAGS)
+LDFLAGS_ALL = -pthread $(LDFLAGS)
+ifdef SAN
+SANFLAGS := $(if $(filter thread,$(SAN)),-fsanitize=thread,-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all) -fno-omit-frame-pointer
+CFLAGS_ALL += $(SANFLAGS)
+LDFLAGS_ALL += $(SANFLAGS)
+endif
+ifdef COV
+CFLAGS_ALL += --coverage -O0
+LDFLAGS_ALL += --coverage
+endif
+ifdef SYSROOT
+CFLAGS_ALL += --sysroot=$(SYSROOT)
+LDFLAGS_ALL += --sysroot=$(SYSROOT)
+endif
+
+LIB_LIBS  := -lnuma -lpcap
+APP_LIBS  := -lsmartcols -ljson-c
+TEST_LIBS := -lcmocka
+
+# --- what is built ---
+
+LIB_SRC  := $(wildcard core/*.c iommu/*.c pci/*.c nics/*.c nics/*/*.c)
+APP_SRC  := $(wildcard apps/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+BENCH_SRC := $(wildcard tests/bench/*.c)
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+APP_OBJ  := $(APP_SRC:%.c=$(BUILD)/obj/%.o)
+UNIT     := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+BENCH    := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/bench/%)
+HEADERS  := $(filter-out %/internal.h,$(wildcard core/*.h iommu/*.h pci/*.h)) nics/nics.h
+
+.PHONY: all
+all: $(BUILD)/weir $(BUILD)/libweir.a $(BUILD)/libweir.so
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/.flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# Other flags or another compiler make everything anew.
+$(BUILD)/.flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS_ALL)' | cmp -s - $@ || \
+		printf '%s\n' '$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS_ALL)' > $@
+.PHONY: FORCE
+FORCE:
+
+$(BUILD)/libweir.a: $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/libweir.so: $(LIB_OBJ) config/libweir.map
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,-soname,libweir.so.$(SOVER) \
+		-Wl,--version-script=config/libweir.map -Wl,--no-undefined-version -o $@ $(LIB_OBJ) $(LIB_LIBS)
+	$(Q)ln -sf libweir.so $@.$(SOVER)
+
+$(BUILD)/weir: $(APP_OBJ) $(BUILD)/libweir.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(UNIT_WRAP_$*) $(BUILD)/libweir.a $(LIB_LIBS) $(APP_LIBS) $(TEST_LIBS)
+
+# Benches time the forwarding loop of the tool itself, so they link all of it but main().
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %/main.o,$(APP_OBJ)) $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
+
+-include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(BENCH_SRC:%.c=$(BUILD)/obj/%.d)
+
+# --- the two commands ---
+
+.PHONY: deps run check
+deps:
+	@config/deps.sh build
+
+## run: install what is missing, build, and forward real traffic in a virtual machine
+run: deps
+	@$(MAKE) all
+	@$(MAKE) run-vm
+
+## check: install what is missing, then all tests; SAN=1: the sanitizer half alone
+check:
+	@config/deps.sh build check
+	@tests/check.sh $(if $(SAN),san)
+
+# --- pieces of check ---
+
+.PHONY: units lint house coverage bench install clean help
+units: $(UNIT)
+
+-include tests/vm/vm.mk
+
+## lint: clang-format, clang-tidy, cppcheck, sparse, include directions
+lint:
+	@config/deps.sh build lint
+	@tests/lint.sh
+
+house:
+	@tests/house.sh
+
+## coverage: line coverage of the unit and tool tests
+coverage:
+	@config/deps.sh build check cover
+	@tests/coverage.sh
+
+## bench: cycles a packet for pool, rings and the forwarding loop
+bench: deps
+	@$(MAKE) all $(BENCH)
+	@tests/bench/run.sh $(BUILD)
+
+bench-build: all $(BENCH)
+.PHONY: bench-build
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
+	install -m 644 $(BUILD)/libweir.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(BUILD)/libweir.so $(DESTDIR)$(PREFIX)/lib/libweir.so.$(VERSION)
+	ln -sf libweir.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libweir.so.$(SOVER)
+	ln -sf libweir.so.$(SOVER) $(DESTDIR)$(PREFIX)/lib/libweir.so
+	for h in $(HEADERS); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/weir/$$h; done
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' config/weir.pc.in \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/weir.pc
+
+clean:
+	rm -rf build
+
+help:
+	@sed -n 's/^## //p' Makefile tests/vm/vm.mk

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A port is what moves packets: a NIC, a file, nothing at all. Control calls go through one table
+ * a port; bursts go through a function pointer that stands in the queue itself, next to what it
+ * needs. A queue belongs to one thread at a time; control calls of one port must not overlap.
+ *
+ * A port goes OPEN -> configure -> READY -> start -> RUNNING -> stop -> READY ... -> close.
+ */
+#ifndef WEIR_CORE_PORT_H
+#define WEIR_CORE_PORT_H
+
+#include "core/pkt.h"
+#include "core/pool.h"
+#include "core/stats.h"
+
+WEIR_BEGIN_DECLS
+
+#define WEIR_MAX_QUEUES	  16
+#define WEIR_MAX_RETA	  512
+#define WEIR_MAX_RSS_KEY  52
+#define WEIR_MAX_MC_ADDRS 128
+#define WEIR_ETH_HLEN	  14
+#define WEIR_VLAN_HLEN	  4
+#define WEIR_MTU_MIN	  68
+
+struct weir_port;
+struct weir_rxq;
+struct weir_txq;
+
+/**
+ * weir_rx_fn - receive up to @n segments
+ *
+ * Never splits a packet over two bursts. Refills the ring from the queue's cache before it returns.
+ */
+typedef unsigned weir_rx_fn(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n);
+
+/**
+ * weir_tx_fn - write descriptors for up to @n segments, without ringing the doorbell
+ *
+ * Accepts whole packets only. Accepted buffers belong to the queue, which frees them into its
+ * cache when the device is done. A packet that can never be sent (length 0, too long) is counted
+ * as WEIR_DROP_TX_INVALID, freed, and counts as accepted.
+ * Return: segments accepted; the rest stays the caller's.
+ */
+typedef unsigned weir_tx_fn(struct weir_txq *q, const struct weir_pkt *pkts, unsigned n);
+
+/* Ring the doorbell for all that was posted. */
+typedef void weir_kick_fn(struct weir_txq *q);
+
+/* Take back finished buffers into the cache. Return: segments still in flight. */
+typedef unsigned weir_reap_fn(struct weir_txq *q);
+
+/**
+ * struct weir_rxq - what every receive queue begins with; a driver embeds it
+ * @burst: see weir_rx_fn
+ * @cache: stack of the thread that owns the queue
+ * @dma: translation
+ * @port: back pointer
+ * @index: queue number
+ * @stats: counters, written by the owner only
+ */
+struct weir_rxq {
+	weir_rx_fn *burst;
+	struct weir_cache *cache;
+	struct weir_dma dma;
+	/* not touched on the fast path */
+	struct weir_port *port;
+	unsigned index;
+	struct weir_qstats stats;
+} weir_cacheline;
+
+struct weir_txq {
+	weir_tx_fn *post;
+	weir_kick_fn *kick;
+	weir_reap_fn *reap;
+	struct weir_cache *cache;
+	struct weir_dma dma;
+	/* segments posted since the last kick */
+	uint32_t unkicked;
+	/* not touched on the fast path */
+	unsigned index;
+	struct weir_port *port;
+	struct weir_qstats stats;
+} weir_cacheline;
+
+/* Offloads: asked for in weir_port_conf.offloads, offered in weir_port_caps.offloads. */
+enum weir_offload {
+	WEIR_OFF_RX_CSUM = 1 << 0,	 /* set RX_IP_* and RX_L4_* flags */
+	WEIR_OFF_RX_VLAN_STRIP = 1 << 1, /* take tags out, into weir_pkt.vlan */
+	WEIR_OFF_RX_HASH = 1 << 2,	 /* fill weir_pkt.hash */
+	WEIR_OFF_TX_CSUM = 1 << 3,	 /* honour TX_*_CSUM */
+	WEIR_OFF_TX_VLAN = 1 << 4,	 /* insert weir_pkt.vlan */
+	WEIR_OFF_RX_JUMBO = 1 << 5,	 /* packets of several segments may arrive */
+};
+
+/* What RSS hashes; a device that cannot do one leaves it out of its capabilities. */
+enum weir_rss_type {
+	WEIR_RSS_IPV4 = 1 << 0,
+	WEIR_RSS_IPV4_TCP = 1 << 1,
+	WEIR_RSS_IPV4_UDP = 1 << 2,
+	WEIR_RSS_IPV6 = 1 << 3,
+	WEIR_RSS_IPV6_TCP = 1 << 4,
+	WEIR_RSS_IPV6_UDP = 1 << 5,
+};
+
+/**
+ * struct weir_rss - receive side scaling
+ * @types: enum weir_rss_type to hash
+ * @key_len: bytes of @key; 0 means the well-known Toeplitz key of the RSS specification
+ * @key: Toeplitz key
+ * @reta_len: entries of @reta; 0 means spread evenly over the port's RX queues
+ * @reta: redirection table: low bits of the hash to RX queue
+ */
+struct weir_rss {
+	unsigned types;
+	unsigned key_len;
+	uint8_t key[WEIR_MAX_RSS_KEY];
+	unsigned reta_len;
+	uint16_t reta[WEIR_MAX_RETA];
+};
+
+/**
+ * struct weir_port_caps - what a port can do
+ * @driver: name of the driver
+ * @max_rxq: RX queues
+ * @max_txq: TX queues
+ * @min_desc: fewest descriptors a ring may have
+ * @max_desc: most
+ * @desc_align: ring sizes are multiples of this; a power of two is always right if
+ *              @desc_pow2 is set
+ * @desc_pow2: ring sizes must be powers of two
+ * @max_mtu: largest MTU
+ * @offloads: enum weir_offload
+ * @rss_types: enum weir_rss_type; 0 without RSS
+ * @rss_key_len: bytes
+ * @reta_len: entries
+ * @max_tx_segs: segments of one packet to transmit
+ * @rx_intr: RX interrupts can be armed
+ * @node: NUMA node the device sits on, WEIR_NODE_ANY if unknown
+ */
+struct weir_port_caps {
+	const char *driver;
+	unsigned max_rxq, max_txq;
+	unsigned min_desc, max_desc, desc_align;
+	bool desc_pow2;
+	unsigned max_mtu;
+	unsigned offloads;
+	unsigned rss_types, rss_key_len, reta_len;
+	unsigned max_tx_segs;
+	bool rx_intr;
+	int node;
+};
+
+/**
+ * struct weir_port_conf - what the caller wants; zeroes ask for one queue and defaults
+ * @n_rxq: RX queues; 0 means 1
+ * @n_txq: TX queues; 0 means 1
+ * @rx_desc: descriptors of an RX ring; 0 means the driver's default
+ * @tx_desc: the same for TX
+ * @mtu: 0 means 1500
+ * @offloads: enum weir_offload; -EOPNOTSUPP if the port lacks one
+ * @rss: used when @n_rxq > 1
+ * @promisc: take all frames
+ * @rx_intr: prepare RX interrupts
+ * @arena: where rings are allocated
+ */
+struct weir_port_conf {
+	unsigned n_rxq, n_txq;
+	unsigned rx_desc, tx_desc;
+	unsigned mtu;
+	unsigned offloads;
+	struct weir_rss rss;
+	bool promisc;
+	bool rx_intr;
+	struct weir_arena *arena;
+};
+
+/**
+ * struct weir_link - state of the link
+ * @up: carrier
+ * @full_duplex: as it says
+ * @mbps: speed, 0 when unknown
+ */
+struct weir_link {
+	bool up;
+	bool full_duplex;
+	unsigned mbps;
+};
+
+/**
+ * struct weir_xstat - one hardware counter
+ * @name: as the datasheet names it, in lower case with underscores
+ * @value: since the port was opened
+ */
+struct weir_xstat {
+	const char *name;
+	uint64_t value;
+};
+
+/**
+ * struct weir_port_ops - a driver's control table
+ *
+ * An absent op means "not supported": the wrapper returns -EOPNOTSUPP with a sentence. Wrappers
+ * check arguments and states, so ops need not.
+ *
+ * @caps: fill capabilities; guaranteed to work from open on
+ * @configure: allocate and set up @port->rxq[] / @port->txq[] by @port->conf (already completed
+ *             with defaults and checked against caps). On failure leaves nothing allocated
+ * @unconfigure: free what configure made; the port is stopped
+ * @start: fill rings, enable the device. After return packets flow. On failure the port is stopped
+ * @stop: after return the device does no DMA; buffers of both rings are back in the caches
+ * @close: free the port itself; stopped and unconfigured
+ * @link: read link state
+ * @mac_get: current address
+ * @mac_set: change it; also while running
+ * @promisc: take all frames; also while running
+ * @allmulti: take all multicast frames
+ * @mc_list: receive exactly these @n multicast groups (besides what promisc, allmulti bring)
+ * @mtu_set: while stopped; checked against caps.max_mtu
+ * @rss_set: complete (no zero lengths) and checked; also while running
+ * @rss_get: what is in force
+ * @xstats: fill up to @n, return how many there are
+ * @rx_intr_fd: eventfd of a queue's interrupt; stays the driver's
+ * @rx_intr_arm: interrupt when packets arrive on @q. Return 1 if some are there already, else 0
+ * @rx_intr_disarm: no more interrupts from @q
+ * @lsc_fd: eventfd that is signalled when the link changes, or negative errno
+ * @describe: one line about the device for humans
+ */
+struct weir_port_ops {
+	void (*caps)(struct weir_port *p, struct weir_port_caps *caps);
+	int (*configure)(struct weir_port *p);
+	void (*unconfigure)(struct weir_port *p);
+	int (*start)(struct weir_port *p);
+	void (*stop)(struct weir_port *p);
+	void (*close)(struct weir_port *p);
+	int (*link)(struct weir_port *p, struct weir_link *link);
+	int (*mac_get)(struct weir_port *p, uint8_t mac[6]);
+	int (*mac_set)(struct weir_port *p, const uint8_t mac[6]);
+	int (*promisc)(struct weir_port *p, bool on);
+	int (*allmulti)(struct weir_port *p, bool on);
+	int (*mc_list)(struct weir_port *p, const uint8_t (*macs)[6], unsigned n);
+	int (*mtu_set)(struct weir_port *p, unsigned mtu);
+	int (*rss_set)(struct weir_port *p, const struct weir_rss *rss);
+	int (*rss_get)(struct weir_port *p, struct weir_rss *rss);
+	int (*xstats)(struct weir_port *p, struct weir_xstat *x, unsigned n);
+	int (*rx_intr_fd)(struct weir_port *p, unsigned q);
+	int (*rx_intr_arm)(struct weir_port *p, unsigned q);
+	int (*rx_intr_disarm)(struct weir_port *p, unsigned q);
+	int (*lsc_fd)(struct weir_port *p);
+};
+
+enum weir_port_state { WEIR_PORT_OPEN, WEIR_PORT_READY, WEIR_PORT_RUNNING };
+
+/**
+ * struct weir_port - what every port begins with; a driver embeds it
+ * @w: handle
+ * @ops: control table
+ * @name: device string; owned by the port
+ * @state: where in its life it is
+ * @conf: in force
+ * @rxq: RX queues, conf.n_rxq of them
+ * @txq: TX queues
+ * @bus: what is below the port (a struct weir_pci), set by the layer that opened it, or NULL
+ * @failed: the device is gone or was stopped because it misbehaved: set once by the queue's owner
+ *          or a control call, never cleared; bursts bring nothing any more
+ */
+struct weir_port {
+	struct weir *w;
+	const struct weir_port_ops *ops;
+	char *name;
+	enum weir_port_state state;
+	struct weir_port_conf conf;
+	struct weir_rxq *rxq[WEIR_MAX_QUEUES];
+	struct weir_txq *txq[WEIR_MAX_QUEUES];
+	void *bus;
+	bool failed;
+};
+
+/* --- fast path --- */
+
+static inline unsigned weir_rx(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
+{
+	return q->burst(q, pkts, n);
+}
+
+static inline unsigned weir_tx_post(struct weir_txq *q, const struct weir_pkt *pkts, unsigned n)
+{
+	return q->post(q, pkts, n);
+}
+
+static inline void weir_tx_kick(struct weir_txq *q)
+{
+	if (q->unkicked)
+		q->kick(q);
+}
+
+static inline unsigned weir_tx_reap(struct weir_txq *q)
+{
+	return q->reap(q);
+}
+
+/* --- control path --- */
+
+/* For drivers: initialise the common part. @name is copied. */
+WEIR_API int weir_port_init(struct weir_port *p, struct weir *w, const struct weir_port_ops *ops,
+			    const char *name);
+/* For drivers: free what weir_port_init() made. */
+WEIR_API void weir_port_fini(struct weir_port *p);
+
+WEIR_API int weir_port_caps(struct weir_port *p, struct weir_port_caps *caps);
+
+/**
+ * weir_port_configure() - set up queues
+ * @p: port in state OPEN or READY (then it is set up anew)
+ * @conf: wishes; copied and completed
+ *
+ * Return: 0; -EINVAL with a sentence for what the port cannot do; -EOPNOTSUPP for an offload;
+ * -ENOMEM; -EBUSY while running.
+ */
+WEIR_API int weir_port_configure(struct weir_port *p, const struct weir_port_conf *conf);
+
+/**
+ * weir_port_queue_cache() - name the stack of the thread that will own queue @q of both sides
+ * @p: configured port, not running
+ * @q: queue number
+ * @c: stack; must outlive the run
+ */
+WEIR_API int weir_port_queue_cache(struct weir_port *p, unsigned q, struct weir_cache *c);
+
+/* Start needs a cache on every queue. While it runs no other thread may use these caches. */
+WEIR_API int weir_port_start(struct weir_port *p);
+/* Callable when no thread polls the queues any more. Buffers return to the queues' caches. */
+WEIR_API int weir_port_stop(struct weir_port *p);
+/* Stops and unconfigures as needed. NULL is fine. */
+WEIR_API void weir_port_close(struct weir_port *p);
+
+WEIR_API int weir_port_link(struct weir_port *p, struct weir_link *link);
+WEIR_API int weir_port_mac_get(struct weir_port *p, uint8_t mac[6]);
+WEIR_API int weir_port_mac_set(struct weir_port *p, const uint8_t mac[6]);
+WEIR_API int weir_port_promisc(struct weir_port *p, bool on);
+WEIR_API int weir_port_allmulti(struct weir_port *p, bool on);
+WEIR_API int weir_port_mc_list(struct weir_port *p, const uint8_t (*macs)[6], unsigned n);
+WEIR_API int weir_port_mtu_set(struct weir_port *p, unsigned mtu);
+WEIR_API int weir_port_rss_set(struct weir_port *p, const struct weir_rss *rss);
+WEIR_API int weir_port_rss_get(struct weir_port *p, struct weir_rss *rss);
+WEIR_API int weir_port_xstats(struct weir_port *p, struct weir_xstat *x, unsigned n);
+WEIR_API int weir_port_rx_intr_fd(struct weir_port *p, unsigned q);
+WEIR_API int weir_port_rx_intr_arm(struct weir_port *p, unsigned q);
+WEIR_API int weir_port_rx_intr_disarm(struct weir_port *p, unsigned q);
+WEIR_API int weir_port_lsc_fd(struct weir_port *p);
+
+/* The Toeplitz key of the RSS specification, 40 bytes (52 with its tail repeated). */
+WEIR_API extern const uint8_t weir_rss_default_key[WEIR_MAX_RSS_KEY];
+
+/**
+ * weir_toeplitz() - the RSS hash function
+ * @key: at least @len + 4 bytes
+ * @data: input in network order
+ * @len: bytes
+ */
+WEIR_API uint32_t weir_toeplitz(const uint8_t *key, const uint8_t *data, unsigned len);
+
+WEIR_END_DECLS
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The backend interface. A backend is one const table in one file (cdev.c, group.c); an absent op
+ * means "not supported". What is common to all stands in iommu.c and ioas.c.
+ */
+#ifndef WEIR_IOMMU_INTERNAL_H
+#define WEIR_IOMMU_INTERNAL_H
+
+#include "core/file.h"
+#include "iommu/iommu.h"
+#include "iommu/iova.h"
+
+/**
+ * struct weir_devio_ops - how regions, interrupts and reset of an attached device are reached
+ *
+ * Kernel VFIO has one implementation for all its modes (vfio_dev.c).
+ */
+struct weir_devio_ops {
+	int (*region)(struct weir_iodev *d, unsigned index, struct weir_region *r,
+		      uint64_t *file_off);
+	int (*read)(struct weir_iodev *d, uint64_t file_off, void *buf, size_t len);
+	int (*write)(struct weir_iodev *d, uint64_t file_off, const void *buf, size_t len);
+	int (*mmap)(struct weir_iodev *d, uint64_t file_off, size_t len, void **va);
+	int (*irq_count)(struct weir_iodev *d, unsigned index);
+	int (*irq_set)(struct weir_iodev *d, unsigned index, unsigned n, const int *fds);
+	int (*reset)(struct weir_iodev *d);
+};
+
+/**
+ * struct weir_backend - one way to talk to the IOMMU
+ * @mode: its place in enum weir_mode
+ * @probe: look at a device without touching it; on failure fills @why and @id
+ * @as_create: make the kernel's object for an address space
+ * @as_destroy: end it; nothing is mapped or attached
+ * @as_ready: whether mappings can be made and ranges asked now; NULL means always
+ * @as_map: as weir_ioas_map(), arguments checked
+ * @as_unmap: exactly one earlier mapping
+ * @as_ranges: as weir_ioas_ranges()
+ * @dev_open: open the device; guarantees nothing is left open on failure
+ * @dev_close: undo dev_open; the device is detached
+ * @dev_attach: attach to @d->as (set by the caller). Mappings made before must hold afterwards
+ * @dev_detach: undo dev_attach
+ * @io: device access once attached
+ */
+struct weir_backend {
+	enum weir_mode mode;
+	int (*probe)(struct weir *w, const char *sysdev, char why[WEIR_WHY_LEN], const char **id);
+	int (*as_create)(struct weir_ioas *as);
+	void (*as_destroy)(struct weir_ioas *as);
+	bool (*as_ready)(struct weir_ioas *as);
+	int (*as_map)(struct weir_ioas *as, const struct weir_iova_map *m);
+	int (*as_unmap)(struct weir_ioas *as, const struct weir_iova_map *m);
+	int (*as_ranges)(struct weir_ioas *as, struct weir_iova_range *r, unsigned n,
+			 uint64_t *align);
+	int (*dev_open)(struct weir_iodev *d);
+	void (*dev_close)(struct weir_iodev *d);
+	int (*dev_attach)(struct weir_iodev *d);
+	int (*dev_detach)(struct weir_iodev *d);
+	const struct weir_devio_ops *io;
+};
+
+extern const struct weir_backend weir_backend_cdev;
+extern const struct weir_backend weir_backend_group;
+extern const struct weir_devio_ops weir_vfio_devio;
+
+/* Indexed by mode; NULL for AUTO. */
+extern const struct weir_backend *const weir_backends[WEIR_MODE_MAX];
+
+struct weir_group; /* group.c */
+
+struct weir_iommu {
+	struct weir *w;
+	struct weir_ioas *spaces;
+	struct weir_ioas *dflt[WEIR_MODE_MAX];
+	int iommufd;		   /* cdev.c: opened with the first address space or device */
+	struct weir_group *groups; /* group.c */
+};
+
+struct weir_ioas {
+	struct weir_iommu *iommu;
+	const struct weir_backend *be;
+	struct weir_ioas *next;
+	struct weir_iova_map *maps;
+	uint64_t mapped;
+	unsigned devices;
+	bool has_window;
+	uint64_t window_iova;
+	uint32_t id; /* cdev.c: IOAS id */
+	int fd;	     /* group.c: the container */
+	bool ready;  /* group.c: an IOMMU driver has been set */
+};
+
+#define WEIR_MAX_REGIONS 9
+
+struct weir_iodev {
+	struct weir_iommu *iommu;
+	struct weir *w;
+	const struct weir_backend *be;
+	struct weir_ioas *as;
+	struct weir_mode_report report;
+	char sysdev[PATH_MAX];
+	const char *name;
+	int fd;
+	uint32_t devid;		  /* cdev.c */
+	struct weir_group *group; /* group.c */
+	struct {
+		bool known;
+		struct weir_region r;
+		uint64_t file_off;
+	} regions[WEIR_MAX_REGIONS];
+};
+
+/* --- helpers that backends share (sysfs.c) --- */
+
+/* Whether a driver name is one of VFIO's. */
+bool weir_sys_is_vfio(const char *driver);
+/* IOMMU group number, or -ENODEV. */
+int weir_sys_group(const char *sysdev);
+/* Common first questions of every probe: is there an IOMMU, is the driver VFIO's. */
+int weir_probe_common(const char *sysdev, char why[WEIR_WHY_LEN], const char **id);
+/* Whether @node can be opened for read and write; else fills @why with owner, mode and remedy. */
+int weir_probe_node(const char *node, const char *what, char why[WEIR_WHY_LEN], const char **id);
+/* Format into @why and return @err. */
+int weir_why(char why[WEIR_WHY_LEN], const char **id, int err, const char *name, const char *fmt,
+	     ...) weir_printf(5, 6);
+/* ioctl() that restarts after EINTR. Return: result >= 0, or -errno. */
+int weir_ioctl(int fd, unsigned long req, void *arg);
+/* close() that keeps errno and does nothing for -1; sets *fd to -1. */
+void weir_close_fd(int *fd);
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Devices and the choice of a backend: what is common to all modes. */
+#include "iommu/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+const struct weir_backend *const weir_backends[WEIR_MODE_MAX] = {
+	[WEIR_MODE_CDEV] = &weir_backend_cdev,
+	[WEIR_MODE_GROUP] = &weir_backend_group,
+};
+
+static const char *const mode_names[WEIR_MODE_MAX] = {
+	[WEIR_MODE_AUTO] = "auto",
+	[WEIR_MODE_CDEV] = "cdev",
+	[WEIR_MODE_GROUP] = "group",
+};
+
+const char *weir_mode_name(enum weir_mode mode)
+{
+	return (unsigned)mode < WEIR_MODE_MAX ? mode_names[mode] : "?";
+}
+
+int weir_mode_parse(const char *s, enum weir_mode *mode)
+{
+	for (unsigned i = 0; i < WEIR_MODE_MAX; i++) {
+		if (!strcmp(s, mode_names[i])) {
+			*mode = (enum weir_mode)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int weir_iommu_open(struct weir *w, struct weir_iommu **out)
+{
+	struct weir_iommu *iommu = calloc(1, sizeof(*iommu));
+
+	if (!iommu)
+		return -ENOMEM;
+	iommu->w = w;
+	iommu->iommufd = -1;
+	*out = iommu;
+	return 0;
+}
+
+void weir_iommu_close(struct weir_iommu *iommu)
+{
+	if (!iommu)
+		return;
+	while (iommu->spaces && !weir_ioas_destroy(iommu->spaces))
+		;
+	weir_close_fd(&iommu->iommufd);
+	free(iommu);
+}
+
+void weir_mode_probe(struct weir *w, const char *sysdev, struct weir_mode_report *r)
+{
+	memset(r, 0, sizeof(*r));
+	for (unsigned i = 0; i < WEIR_MODE_MAX; i++) {
+		r->id[i] = "";
+		if (!weir_backends[i])
+			continue;
+		r->usable[i] = weir_backends[i]->probe(w, sysdev, r->why[i], &r->id[i]);
+		if (!r->usable[i] && r->chosen == WEIR_MODE_AUTO)
+			r->chosen = (enum weir_mode)i;
+	}
+}
+
+/* Say for every mode why it is not usable; the error is that of the best mode. */
+static int none_usable(struct weir_iodev *d, enum weir_mode asked)
+{
+	const struct weir_mode_report *r = &d->report;
+	enum weir_mode m = asked == WEIR_MODE_AUTO ? WEIR_MODE_CDEV : asked;
+
+	if (asked == WEIR_MODE_AUTO && strcmp(r->why[WEIR_MODE_CDEV], r->why[WEIR_MODE_GROUP]))
+		return weir_fail(d->w, r->usable[WEIR_MODE_GROUP], r->id[WEIR_MODE_GROUP],
+				 "%s cannot be used. cdev: %s. group: %s", d->name,
+				 r->why[WEIR_MODE_CDEV], r->why[WEIR_MODE_GROUP]);
+	return weir_fail(d->w, r->usable[m], r->id[m], "%s cannot be used in %s mode: %s", d->name,
+			 asked == WEIR_MODE_AUTO ? "any" : weir_mode_name(m), r->why[m]);
+}
+
+static int choose(struct weir_iodev *d, enum weir_mode asked)
+{
+	struct weir_mode_report *r = &d->report;
+
+	weir_mode_probe(d->w, d->sysdev, r);
+	if (asked != WEIR_MODE_AUTO)
+		r->chosen = r->usable[asked] ? WEIR_MODE_AUTO : asked;
+	if (r->chosen == WEIR_MODE_AUTO)
+		return none_usable(d, asked);
+	for (unsigned i = WEIR_MODE_AUTO + 1; i < r->chosen; i++) {
+		if (asked != WEIR_MODE_AUTO && !r->usable[i])
+			continue;
+		weir_info(d->w, "%s: %s mode passed over: %s", d->name, weir_mode_name(i),
+			  asked == WEIR_MODE_AUTO ? r->why[i] : "another one was asked for");
+	}
+	return 0;
+}
+
+/* One way to open one device. */
+static int try_open(struct weir_iodev *d, enum weir_mode mode)
+{
+	d->be = weir_backends[mode];
+	return d->be->dev_open(d);
+}
+
+/*
+ * AUTO goes on to the next mode when the kernel refuses one that looked usable; the reason is
+ * kept in the report.
+ */
+static int open_auto(struct weir_iodev *d)
+{
+	struct weir_mode_report *r = &d->report;
+	int err = -ENODEV;
+
+	for (unsigned i = r->chosen; i < WEIR_MODE_MAX; i++) {
+		if (r->usable[i])
+			continue;
+		err = try_open(d, (enum weir_mode)i);
+		if (!err) {
+			r->chosen = (enum weir_mode)i;
+			return 0;
+		}
+		/* A device that another process holds is held in every mode. */
+		if (err == -EBUSY)
+			break;
+		r->usable[i] = err;
+		r->id[i] = "refused";
+		snprintf(r->why[i], WEIR_WHY_LEN, "the kernel refused it: %s", weir_strerror(err));
+	}
+	r->chosen = WEIR_MODE_AUTO;
+	return err;
+}
+
+int weir_iodev_open(struct weir_iommu *iommu, const char *sysdev, enum weir_mode mode,
+		    struct weir_iodev **out)
+{
+	struct weir_iodev *d;
+	int err;
+
+	if ((unsigned)mode >= WEIR_MODE_MAX || strlen(sysdev) >= PATH_MAX)
+		return -EINVAL;
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	d->iommu = iommu;
+	d->w = iommu->w;
+	d->fd = -1;
+	strcpy(d->sysdev, sysdev);
+	d->name = strrchr(d->sysdev, '/') ? strrchr(d->sysdev, '/') + 1 : d->sysdev;
+	err = choose(d, mode);
+	if (!err)
+		err = mode == WEIR_MODE_AUTO ? open_auto(d) : try_open(d, mode);
+	if (err) {
+		free(d);
+		return err;
+	}
+	*out = d;
+	return 0;
+}
+
+void weir_iodev_close(struct weir_iodev *d)
+{
+	if (!d)
+		return;
+	if (d->as)
+		weir_iodev_detach(d);
+	d->be->dev_close(d);
+	free(d);
+}
+
+int weir_iodev_attach(struct weir_iodev *d, struct weir_ioas *as)
+{
+	int err;
+
+	if (d->as)
+		return weir_fail(d->w, EBUSY, "attach", "%s is attached already; detach it first",
+				 d->name);
+	if (as->be != d->be)
+		return weir_fail(d->w, EINVAL, "attach",
+				 "%s is in %s mode, the address space in %s mode", d->name,
+				 weir_mode_name(d->be->mode), weir_mode_name(as->be->mode));
+	d->as = as;
+	err = d->be->dev_attach(d);
+	if (err)
+		d->as = NULL;
+	else
+		as->devices++;
+	return err;
+}
+
+int weir_iodev_detach(struct weir_iodev *d)
+{
+	int err;
+
+	if (!d->as)
+		return 0;
+	err = d->be->dev_detach(d);
+	if (err)
+		weir_warn(d->w, "%s: detaching: %s", d->name, weir_strerror(err));
+	d->as->devices--;
+	d->as = NULL;
+	memset(d->regions, 0, sizeof(d->regions));
+	return err;
+}
+
+enum weir_mode weir_iodev_mode(const struct weir_iodev *d)
+{
+	return d->be->mode;
+}
+
+struct weir_ioas *weir_iodev_ioas(const struct weir_iodev *d)
+{
+	return d->as;
+}
+
+const struct weir_mode_report *weir_iodev_report(const struct weir_iodev *d)
+{
+	return &d->report;
+}
+
+struct weir *weir_iodev_handle(const struct weir_iodev *d)
+{
+	return d->w;
+}
+
+const char *weir_iodev_name(const struct weir_iodev *d)
+{
+	return d->name;
+}
+
+static int not_attached(struct weir_iodev *d)
+{
+	return weir_fail(d->w, ENODEV, "not-attached",
+			 "%s can be used once it is attached to an address space", d->name);
+}
+
+static int need_region(struct weir_iodev *d, unsigned index)
+{
+	int err;
+
+	if (!d->as)
+		return not_attached(d);
+	if (index >= WEIR_MAX_REGIONS)
+		return -EINVAL;
+	if (d->regions[index].known)
+		return 0;
+	err = d->be->io->region(d, index, &d->regions[index].r, &d->regions[index].file_off);
+	if (err)
+		return weir_fail(d->w, err, "region", "%s: cannot read about region %u: %s",
+				 d->name, index, weir_strerror(err));
+	d->regions[index].known = true;
+	return 0;
+}
+
+int weir_iodev_region(struct weir_iodev *d, unsigned index, struct weir_region *r)
+{
+	int err = need_region(d, index);
+
+	if (!err)
+		*r = d->regions[index].r;
+	return err;
+}
+
+static int check_access(struct weir_iodev *d, unsigned index, uint64_t off, size_t len,
+			unsigned flag)
+{
+	const struct weir_region *r;
+	int err = need_region(d, index);
+
+	if (err)
+		return err;
+	r = &d->regions[index].r;
+	if (off > r->size || len > r->size - off || (r->flags & flag) != flag)
+		return weir_fail(
+			d->w, EINVAL, "region",
+			"%s: %zu bytes at %#llx of region %u (%llu bytes) cannot be reached",
+			d->name, len, (unsigned long long)off, index, (unsigned long long)r->size);
+	return 0;
+}
+
+int weir_iodev_read(struct weir_iodev *d, unsigned index, uint64_t off, void *buf, size_t len)
+{
+	int err = check_access(d, index, off, len, WEIR_REGION_READ);
+
+	return err ? err : d->be->io->read(d, d->regions[index].file_off + off, buf, len);
+}
+
+int weir_iodev_write(struct weir_iodev *d, unsigned index, uint64_t off, const void *buf,
+		     size_t len)
+{
+	int err = check_access(d, index, off, len, WEIR_REGION_WRITE);
+
+	return err ? err : d->be->io->write(d, d->regions[index].file_off + off, buf, len);
+}
+
+int weir_iodev_mmap(struct weir_iodev *d, unsigned index, uint64_t off, size_t len, void **va)
+{
+	int err = check_access(d, index, off, len, WEIR_REGION_MMAP);
+
+	return err ? err : d->be->io->mmap(d, d->regions[index].file_off + off, len, va);
+}
+
+int weir_iodev_irq_count(struct weir_iodev *d, enum weir_irq_index index)
+{
+	return d->as ? d->be->io->irq_count(d, index) : not_attached(d);
+}
+
+int weir_iodev_irq_set(struct weir_iodev *d, enum weir_irq_index index, unsigned n, const int *fds)
+{
+	return d->as ? d->be->io->irq_set(d, index, n, fds) : not_attached(d);
+}
+
+int weir_iodev_reset(struct weir_iodev *d)
+{
+	return d->as ? d->be->io->reset(d) : not_attached(d);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Address spaces, and devices as VFIO knows them. Opening does not attach, attaching does not map,
+ * asking sets nothing up. How the kernel is talked to (cdev + IOMMUFD, group + container) is a
+ * backend: one const table in one file, chosen per device, with the reason kept.
+ *
+ * Life of a device: weir_iodev_open() -> weir_iodev_attach() -> regions, interrupts, reset ->
+ * weir_iodev_detach() -> weir_iodev_close(). Control path only: no call here is thread-safe
+ * against another on the same weir_iommu.
+ */
+#ifndef WEIR_IOMMU_IOMMU_H
+#define WEIR_IOMMU_IOMMU_H
+
+#include "core/arena.h"
+
+WEIR_BEGIN_DECLS
+
+/* In order of preference; AUTO tries from the safest down. */
+enum weir_mode {
+	WEIR_MODE_AUTO,
+	WEIR_MODE_CDEV,	 /* VFIO cdev + IOMMUFD */
+	WEIR_MODE_GROUP, /* VFIO group + container, type1v2 */
+	WEIR_MODE_MAX,
+};
+
+/* "auto", "cdev", "group" */
+WEIR_API const char *weir_mode_name(enum weir_mode mode);
+/* Return: 0, or -EINVAL. */
+WEIR_API int weir_mode_parse(const char *s, enum weir_mode *mode);
+
+#define WEIR_WHY_LEN 256
+
+/**
+ * struct weir_mode_report - which modes a device can use, and why not
+ * @usable: 0, or the negative errno with which the mode would fail
+ * @why: a sentence for each mode that is not usable, with its remedy; "" otherwise
+ * @id: stable id of that reason
+ * @chosen: mode in use or that AUTO would take; WEIR_MODE_AUTO when none is usable
+ */
+struct weir_mode_report {
+	int usable[WEIR_MODE_MAX];
+	char why[WEIR_MODE_MAX][WEIR_WHY_LEN];
+	const char *id[WEIR_MODE_MAX];
+	enum weir_mode chosen;
+};
+
+struct weir_iommu;
+struct weir_ioas;
+struct weir_iodev;
+
+/**
+ * weir_iommu_open() - a place for address spaces of one handle
+ * @w: handle
+ * @out: end with weir_iommu_close(). Opens nothing in the kernel yet
+ */
+WEIR_API int weir_iommu_open(struct weir *w, struct weir_iommu **out);
+
+/**
+ * weir_iommu_close() - end it
+ * @iommu: or NULL; devices closed before. Destroys address spaces that are left
+ */
+WEIR_API void weir_iommu_close(struct weir_iommu *iommu);
+
+/**
+ * weir_mode_probe() - look at a device without touching it
+ * @w: handle
+ * @sysdev: its folder in sysfs, e.g. "/sys/bus/pci/devices/0000:03:00.0"
+ * @r: filled for every mode
+ */
+WEIR_API void weir_mode_probe(struct weir *w, const char *sysdev, struct weir_mode_report *r);
+
+/* --- address spaces --- */
+
+enum weir_prot { WEIR_PROT_READ = 1, WEIR_PROT_WRITE = 2, WEIR_PROT_RW = 3 };
+
+struct weir_iova_range {
+	uint64_t start;
+	uint64_t last; /* inclusive */
+};
+
+/**
+ * weir_ioas_create() - a new, empty address space
+ * @iommu: place
+ * @mode: backend whose devices can be attached: WEIR_MODE_CDEV or WEIR_MODE_GROUP
+ * @out: destroy with weir_ioas_destroy() when no device is attached
+ */
+WEIR_API int weir_ioas_create(struct weir_iommu *iommu, enum weir_mode mode,
+			      struct weir_ioas **out);
+
+/**
+ * weir_ioas_destroy() - unmap all and end it
+ * Return: 0, or -EBUSY while a device is attached (nothing is changed then).
+ */
+WEIR_API int weir_ioas_destroy(struct weir_ioas *as);
+
+/**
+ * weir_ioas_default() - the address space shared by all devices of one mode
+ * @iommu: place
+ * @mode: WEIR_MODE_CDEV or WEIR_MODE_GROUP
+ * @out: belongs to @iommu
+ */
+WEIR_API int weir_ioas_default(struct weir_iommu *iommu, enum weir_mode mode,
+			       struct weir_ioas **out);
+
+/**
+ * weir_ioas_ranges() - IOVAs that may be mapped
+ * @as: address space; in group mode known only once a device is attached
+ * @r: up to @n ranges, ascending
+ * @n: room in @r
+ * @align: page size that mappings must keep to
+ * Return: number of ranges there are (may exceed @n), or negative errno.
+ */
+WEIR_API int weir_ioas_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsigned n,
+			      uint64_t *align);
+
+/**
+ * weir_ioas_map() - let attached devices reach memory
+ * @as: address space
+ * @va: start, page-aligned
+ * @len: bytes, whole pages
+ * @iova: where; checked against the allowed ranges and what is mapped already
+ * @prot: enum weir_prot, as seen by the device
+ *
+ * Locked memory is computed against the limit before the kernel is asked.
+ * Return: 0; -EINVAL (alignment, overflow), -EEXIST (overlap), -ERANGE (reserved or past the
+ * address width), -ENOMEM (memlock), or the kernel's errno.
+ */
+WEIR_API int weir_ioas_map(struct weir_ioas *as, void *va, size_t len, weir_iova_t iova,
+			   unsigned prot);
+
+/**
+ * weir_ioas_unmap() - take a mapping away
+ * @iova: start of a mapping
+ * @len: its length; parts of a mapping are refused with -EINVAL
+ */
+WEIR_API int weir_ioas_unmap(struct weir_ioas *as, weir_iova_t iova, size_t len);
+
+/**
+ * weir_ioas_alloc_iova() - find room
+ * @len: bytes
+ * @align: power of two
+ * @iova: free and allowed at the time of the call; not reserved for the caller
+ * Return: 0 or -ENOSPC.
+ */
+WEIR_API int weir_ioas_alloc_iova(struct weir_ioas *as, uint64_t len, uint64_t align,
+				  weir_iova_t *iova);
+
+/**
+ * weir_ioas_map_arenas() - map every arena of the handle that is not mapped yet
+ * @as: address space with at least one device attached
+ * @dma: filled: how devices in @as see the window
+ *
+ * The first call chooses where in the address space the window lies.
+ */
+WEIR_API int weir_ioas_map_arenas(struct weir_ioas *as, struct weir_dma *dma);
+
+/* Unmap one arena, before it is destroyed. No device may use it any more. */
+WEIR_API int weir_ioas_unmap_arena(struct weir_ioas *as, const struct weir_arena *a);
+
+WEIR_API enum weir_mode weir_ioas_mode(const struct weir_ioas *as);
+/* Devices attached now. */
+WEIR_API unsigned weir_ioas_devices(const struct weir_ioas *as);
+
+/* --- devices --- */
+
+/**
+ * weir_iodev_open() - open a device that is bound to vfio-pci
+ * @iommu: place
+ * @sysdev: its folder in sysfs
+ * @mode: WEIR_MODE_AUTO chooses, see weir_iodev_report()
+ * @out: close with weir_iodev_close()
+ *
+ * Return: 0; -ENODEV, -EACCES, -EBUSY, -EOPNOTSUPP with a sentence and a remedy.
+ */
+WEIR_API int weir_iodev_open(struct weir_iommu *iommu, const char *sysdev, enum weir_mode mode,
+			     struct weir_iodev **out);
+/* Detaches if it must. NULL is fine. */
+WEIR_API void weir_iodev_close(struct weir_iodev *d);
+
+/**
+ * weir_iodev_attach() - give the device an address space
+ * @d: open, not attached
+ * @as: of the same mode
+ *
+ * Only now can regions, interrupts and reset be used (in group mode the kernel hands the device
+ * out no earlier).
+ */
+WEIR_API int weir_iodev_attach(struct weir_iodev *d, struct weir_ioas *as);
+WEIR_API int weir_iodev_detach(struct weir_iodev *d);
+
+WEIR_API enum weir_mode weir_iodev_mode(const struct weir_iodev *d);
+WEIR_API struct weir_ioas *weir_iodev_ioas(const struct weir_iodev *d);
+WEIR_API const struct weir_mode_report *weir_iodev_report(const struct weir_iodev *d);
+WEIR_API struct weir *weir_iodev_handle(const struct weir_iodev *d);
+/* Name for messages: the last part of the sysfs path. */
+WEIR_API const char *weir_iodev_name(const struct weir_iodev *d);
+
+#define WEIR_MAX_SPARSE 8
+
+/**
+ * struct weir_region - one region of a device (VFIO numbering: BAR0 = 0 ... config space = 7)
+ * @size: bytes; 0 means that the region does not exist
+ * @flags: WEIR_REGION_*
+ * @n_sparse: mappable areas; 0 with WEIR_REGION_MMAP means all of it is
+ * @sparse: offset and size of each
+ */
+struct weir_region {
+	uint64_t size;
+	unsigned flags;
+	unsigned n_sparse;
+	struct {
+		uint64_t off, size;
+	} sparse[WEIR_MAX_SPARSE];
+};
+
+enum weir_region_flags {
+	WEIR_REGION_READ = 1,
+	WEIR_REGION_WRITE = 2,
+	WEIR_REGION_MMAP = 4,
+};
+
+#define WEIR_REGION_CONFIG 7
+
+enum weir_irq_index { WEIR_IRQ_INTX, WEIR_IRQ_MSI, WEIR_IRQ_MSIX, WEIR_IRQ_ERR, WEIR_IRQ_REQ };
+
+WEIR_API int weir_iodev_region(struct weir_iodev *d, unsigned index, struct weir_region *r);
+/* Whole transfers only; -EIO for less. Offsets past the region: -EINVAL. */
+WEIR_API int weir_iodev_read(struct weir_iodev *d, unsigned index, uint64_t off, void *buf,
+			     size_t len);
+WEIR_API int weir_iodev_write(struct weir_iodev *d, unsigned index, uint64_t off, const void *buf,
+			      size_t len);
+/* Map a part of a region; page-aligned. Unmap with munmap(). */
+WEIR_API int weir_iodev_mmap(struct weir_iodev *d, unsigned index, uint64_t off, size_t len,
+			     void **va);
+/* Return: vectors of an interrupt index, or negative errno. */
+WEIR_API int weir_iodev_irq_count(struct weir_iodev *d, enum weir_irq_index index);
+
+/**
+ * weir_iodev_irq_set() - connect interrupt vectors to eventfds
+ * @index: kind
+ * @n: vectors 0 .. n - 1; 0 turns this kind of interrupt off
+ * @fds: eventfds, -1 leaves a vector without one
+ */
+WEIR_API int weir_iodev_irq_set(struct weir_iodev *d, enum weir_irq_index index, unsigned n,
+				const int *fds);
+/* Function reset; -EOPNOTSUPP if the device has none. Config space is restored by the kernel. */
+WEIR_API int weir_iodev_reset(struct weir_iodev *d);
+
+WEIR_END_DECLS
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * PCI devices: find them, take them from a kernel driver and give them back, open them, and reach
+ * their BARs, config space and interrupts.
+ */
+#ifndef WEIR_PCI_PCI_H
+#define WEIR_PCI_PCI_H
+
+#include "iommu/iommu.h"
+
+WEIR_BEGIN_DECLS
+
+/* Domain, bus, device, function. */
+struct weir_bdf {
+	uint32_t domain;
+	uint8_t bus, dev, fn;
+};
+
+#define WEIR_BDF_LEN 16
+
+/**
+ * weir_bdf_parse() - read "0000:03:00.0" or "03:00.0"
+ * Return: 0, or -EINVAL for anything else.
+ */
+WEIR_API int weir_bdf_parse(const char *s, struct weir_bdf *bdf);
+/* Writes the full form, "0000:03:00.0". */
+WEIR_API void weir_bdf_format(struct weir_bdf bdf, char out[WEIR_BDF_LEN]);
+
+#define WEIR_MAX_NETDEVS 4
+
+/**
+ * struct weir_pci_info - what sysfs says about a device
+ * @bdf: address
+ * @vendor: vendor id, device id, subsystem ids, revision and 24-bit class code follow
+ * @driver: kernel driver bound, "" if none
+ * @prior: driver that weir_pci_bind() took it from, "" if weir did not
+ * @node: NUMA node, -1 if unknown
+ * @group: IOMMU group, -1 without an IOMMU
+ * @cdev: "/dev/vfio/devices/vfioN" while bound to a vfio driver, "" otherwise
+ * @netdevs: network interfaces, @n_netdevs of them
+ * @vf_total: VFs it can have, 0 without SR-IOV
+ * @vf_count: VFs it has now
+ * @is_vf: it is itself a virtual function
+ */
+struct weir_pci_info {
+	struct weir_bdf bdf;
+	uint16_t vendor, device, subvendor, subdevice;
+	uint8_t revision;
+	uint32_t class_code;
+	char driver[32];
+	char prior[32];
+	int node;
+	int group;
+	char cdev[64];
+	char netdevs[WEIR_MAX_NETDEVS][16];
+	unsigned n_netdevs;
+	unsigned vf_total, vf_count;
+	bool is_vf;
+};
+
+#define WEIR_PCI_CLASS_NETWORK 0x02
+
+/* Return: 0; -ENODEV with a sentence if there is no such device. */
+WEIR_API int weir_pci_info(struct weir *w, struct weir_bdf bdf, struct weir_pci_info *info);
+
+/**
+ * weir_pci_scan() - list devices
+ * @w: handle
+ * @class: base class (the class code's top byte) to list, -1 for all
+ * @out: array sorted by address; free() it
+ * @n: its length
+ */
+WEIR_API int weir_pci_scan(struct weir *w, int class, struct weir_pci_info **out, unsigned *n);
+
+/* Writes the device's folder in sysfs. Return: 0, or -ENAMETOOLONG. */
+WEIR_API int weir_pci_sysdev(struct weir *w, struct weir_bdf bdf, char *out, size_t size);
+
+/* Which modes the device could be used in, and why not; see weir_mode_probe(). */
+WEIR_API void weir_pci_modes(struct weir *w, struct weir_bdf bdf, struct weir_mode_report *r);
+
+enum weir_bind_flags { WEIR_BIND_FORCE = 1 };
+
+/**
+ * weir_pci_bind() - take a device from its kernel driver for vfio-pci, or leave all as it was
+ * @w: handle
+ * @bdf: device
+ * @flags: WEIR_BIND_FORCE takes it although its interface is in use
+ *
+ * Looks before it unbinds; checks the driver link afterwards; rolls back on failure. The prior
+ * driver is recorded under weir_run() before anything is changed. Binding a bound device is fine.
+ * Return: 0 (1 if it was bound already); -EBUSY (interface up with an address or route), -ENODEV,
+ * -ENOENT (vfio-pci not in the kernel), -EPERM, or what the kernel said.
+ */
+WEIR_API int weir_pci_bind(struct weir *w, struct weir_bdf bdf, unsigned flags);
+
+/**
+ * weir_pci_release() - give a device back to the driver it had
+ *
+ * Clears driver_override; probes the recorded driver, or lets the kernel choose when there is no
+ * record. Can be repeated. Return: 0 (1 if there was nothing to do), or negative errno.
+ */
+WEIR_API int weir_pci_release(struct weir *w, struct weir_bdf bdf);
+
+/**
+ * weir_pci_set_vfs() - create or remove virtual functions
+ * @bdf: physical function
+ * @n: how many it shall have; 0 removes them
+ */
+WEIR_API int weir_pci_set_vfs(struct weir *w, struct weir_bdf bdf, unsigned n);
+
+/* --- an open device --- */
+
+struct weir_pci;
+
+/**
+ * weir_pci_open() - open, attach to an address space, map the arenas
+ * @iommu: place
+ * @bdf: bound to vfio-pci
+ * @mode: backend, or WEIR_MODE_AUTO
+ * @as: address space of the mode that results, or NULL for the mode's default one
+ * @out: close with weir_pci_close()
+ *
+ * The device is reset if it can be, and bus mastering is off.
+ */
+WEIR_API int weir_pci_open(struct weir_iommu *iommu, struct weir_bdf bdf, enum weir_mode mode,
+			   struct weir_ioas *as, struct weir_pci **out);
+
+/**
+ * weir_pci_close() - bus mastering off, reset, interrupts off, BARs unmapped, detached, closed
+ * @d: or NULL
+ */
+WEIR_API void weir_pci_close(struct weir_pci *d);
+
+WEIR_API struct weir *weir_pci_handle(const struct weir_pci *d);
+WEIR_API const struct weir_pci_info *weir_pci_info_of(const struct weir_pci *d);
+/* Name for messages: the BDF as text. */
+WEIR_API const char *weir_pci_name(const struct weir_pci *d);
+WEIR_API struct weir_iodev *weir_pci_iodev(struct weir_pci *d);
+/* How the device sees the window: for filling in descriptors. */
+WEIR_API const struct weir_dma *weir_pci_dma(const struct weir_pci *d);
+
+/* Config space. @size is 1, 2 or 4; @off a multiple of it. */
+WEIR_API int weir_pci_cfg_read(struct weir_pci *d, unsigned off, unsigned size, uint32_t *v);
+WEIR_API int weir_pci_cfg_write(struct weir_pci *d, unsigned off, unsigned size, uint32_t v);
+
+/**
+ * weir_pci_find_cap() - find a capability
+ * @id: PCI_CAP_ID_*
+ * @after: offset of the one before, 0 for the first
+ *
+ * Survives chains that loop or run out of config space.
+ * Return: offset in config space, 0 if there is none, or negative errno.
+ */
+WEIR_API int weir_pci_find_cap(struct weir_pci *d, unsigned id, unsigned after);
+/* The same for extended capabilities. */
+WEIR_API int weir_pci_find_ext_cap(struct weir_pci *d, unsigned id, unsigned after);
+
+/* Bus mastering: nothing is read or written by the device while it is off. */
+WEIR_API int weir_pci_bus_master(struct weir_pci *d, bool on);
+
+/**
+ * struct weir_bar - a mapped BAR
+ * @va: start; only the areas that the kernel lets be mapped may be touched (see weir_bar_ok())
+ * @size: bytes of the whole BAR
+ */
+struct weir_bar {
+	volatile void *va;
+	uint64_t size;
+};
+
+/**
+ * weir_pci_bar() - map a memory BAR; later calls return the same mapping
+ * @index: 0 to 5
+ *
+ * Address space for the whole BAR is reserved; areas that cannot be mapped (the MSI-X table on
+ * some kernels) stay inaccessible. Unmapped by weir_pci_close().
+ * Return: 0; -ENODEV if the BAR does not exist, -ENOTSUP if it cannot be mapped.
+ */
+WEIR_API int weir_pci_bar(struct weir_pci *d, unsigned index, struct weir_bar *bar);
+/* Whether @len bytes at @off lie in the BAR and in one mapped area. */
+WEIR_API bool weir_bar_ok(struct weir_pci *d, unsigned index, uint64_t off, uint64_t len);
+
+/**
+ * weir_pci_msix() - MSI-X vectors as eventfds
+ * @n: vectors; 0 turns them off
+ *
+ * The eventfds are non-blocking and belong to the device: weir_pci_msix_fd().
+ * Return: 0; -ENOSPC if the device has fewer.
+ */
+WEIR_API int weir_pci_msix(struct weir_pci *d, unsigned n);
+WEIR_API int weir_pci_msix_count(struct weir_pci *d);
+/* Eventfd of vector @i, or -EINVAL. */
+WEIR_API int weir_pci_msix_fd(struct weir_pci *d, unsigned i);
+/* Empty an eventfd. Return: the count that was in it. */
+WEIR_API uint64_t weir_eventfd_drain(int fd);
+
+/* Function reset; see weir_iodev_reset(). Bus mastering is off afterwards. */
+WEIR_API int weir_pci_reset(struct weir_pci *d);
+
+WEIR_END_DECLS
+
+#endif
