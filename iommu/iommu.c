@@ -55,6 +55,11 @@ void weir_iommu_close(struct weir_iommu *iommu)
 	free(iommu);
 }
 
+struct weir *weir_iommu_handle(const struct weir_iommu *iommu)
+{
+	return iommu->w;
+}
+
 void weir_mode_probe(struct weir *w, const char *sysdev, struct weir_mode_report *r)
 {
 	memset(r, 0, sizeof(*r));

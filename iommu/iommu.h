@@ -61,6 +61,9 @@ WEIR_API int weir_iommu_open(struct weir *w, struct weir_iommu **out);
  */
 WEIR_API void weir_iommu_close(struct weir_iommu *iommu);
 
+/* The handle it was opened with. */
+WEIR_API struct weir *weir_iommu_handle(const struct weir_iommu *iommu);
+
 /**
  * weir_mode_probe() - look at a device without touching it
  * @w: handle
@@ -229,7 +232,10 @@ WEIR_API int weir_iodev_read(struct weir_iodev *d, unsigned index, uint64_t off,
 			     size_t len);
 WEIR_API int weir_iodev_write(struct weir_iodev *d, unsigned index, uint64_t off, const void *buf,
 			      size_t len);
-/* Map a part of a region; page-aligned. Unmap with munmap(). */
+/*
+ * Map a part of a region; page-aligned. *@va is where (replacing what is there), or NULL for
+ * anywhere. Unmap with munmap().
+ */
 WEIR_API int weir_iodev_mmap(struct weir_iodev *d, unsigned index, uint64_t off, size_t len,
 			     void **va);
 /* Return: vectors of an interrupt index, or negative errno. */

@@ -51,7 +51,7 @@ struct weir_pci_info {
 	char prior[32];
 	int node;
 	int group;
-	char cdev[64];
+	char cdev[128];
 	char netdevs[WEIR_MAX_NETDEVS][16];
 	unsigned n_netdevs;
 	unsigned vf_total, vf_count;

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Binding and releasing as transactions: look first, record what was, change, check the driver
+ * link (the kernel's files accept a write even when nothing came of it), and go back on failure.
+ */
+#include "pci/internal.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct target {
+	struct weir *w;
+	char name[WEIR_BDF_LEN];
+	char dir[PATH_MAX];
+	struct weir_pci_info info;
+};
+
+static int look_up(struct weir *w, struct weir_bdf bdf, struct target *t)
+{
+	int err = weir_pci_info(w, bdf, &t->info);
+
+	t->w = w;
+	weir_bdf_format(bdf, t->name);
+	return err ? err : weir_pci_sysdev(w, bdf, t->dir, sizeof(t->dir));
+}
+
+/* --- the record --- */
+
+static int record_path(struct weir *w, const char *bdf, const char *suffix, char out[PATH_MAX])
+{
+	return weir_path(out, "%s/bind/%s%s", weir_run(w), bdf, suffix);
+}
+
+int weir_pci_record_read(struct weir *w, const char *bdf, char *driver, size_t size)
+{
+	char path[PATH_MAX];
+	int err = record_path(w, bdf, "", path);
+
+	return err ? err : weir_file_read(path, driver, size);
+}
+
+static int record_write(struct target *t)
+{
+	char dir[PATH_MAX], path[PATH_MAX], tmp[PATH_MAX];
+	FILE *f;
+	int err = 0;
+
+	weir_path(dir, "%s/bind", weir_run(t->w));
+	mkdir(weir_run(t->w), 0755);
+	mkdir(dir, 0755);
+	record_path(t->w, t->name, "", path);
+	record_path(t->w, t->name, ".new", tmp);
+	f = fopen(tmp, "we");
+	if (!f)
+		return weir_fail(t->w, errno, "record",
+				 "cannot record the driver of %s in %s: %s; nothing was changed",
+				 t->name, tmp, weir_strerror(errno));
+	if (fprintf(f, "%s\n", t->info.driver[0] ? t->info.driver : "-") < 0)
+		err = -EIO;
+	if (fclose(f))
+		err = -errno;
+	if (!err && rename(tmp, path))
+		err = -errno;
+	if (err) {
+		unlink(tmp);
+		return weir_fail(t->w, err, "record", "cannot write %s: %s; nothing was changed",
+				 path, weir_strerror(err));
+	}
+	return 0;
+}
+
+static void record_remove(struct target *t)
+{
+	char path[PATH_MAX];
+
+	if (!record_path(t->w, t->name, "", path))
+		unlink(path);
+}
+
+/* --- single steps --- */
+
+static int set_override(struct target *t, const char *driver)
+{
+	char path[PATH_MAX];
+
+	weir_path(path, "%s/driver_override", t->dir);
+	return weir_file_write(path, driver);
+}
+
+static int unbind(struct target *t)
+{
+	char path[PATH_MAX];
+	int err;
+
+	weir_path(path, "%s/driver/unbind", t->dir);
+	err = weir_file_write(path, t->name);
+	return err == -ENOENT ? 0 : err; /* no driver: nothing to do */
+}
+
+static int probe(struct target *t)
+{
+	char path[PATH_MAX];
+
+	weir_path(path, "%s/bus/pci/drivers_probe", weir_sysfs(t->w));
+	return weir_file_write(path, t->name);
+}
+
+static int bind_to(struct target *t, const char *driver)
+{
+	char path[PATH_MAX];
+
+	weir_path(path, "%s/bus/pci/drivers/%s/bind", weir_sysfs(t->w), driver);
+	return weir_file_write(path, t->name);
+}
+
+/* Driver bound now, "" for none. */
+static const char *driver_now(struct target *t)
+{
+	if (weir_link_base(t->dir, "driver", t->info.driver, sizeof(t->info.driver)))
+		t->info.driver[0] = '\0';
+	return t->info.driver;
+}
+
+/* --- bind --- */
+
+static int check_bind(struct target *t, unsigned flags)
+{
+	char path[PATH_MAX], what[256];
+	struct weir *w = t->w;
+
+	for (unsigned i = 0; i < t->info.n_netdevs && !(flags & WEIR_BIND_FORCE); i++)
+		if (weir_netdev_in_use(w, t->info.netdevs[i], what, sizeof(what)))
+			return weir_fail(w, EBUSY, "interface-in-use",
+					 "%s is the interface %s, which is in use:%s; take its "
+					 "addresses and routes away, or use --force",
+					 t->name, t->info.netdevs[i], what);
+	if (t->info.group < 0)
+		return weir_fail(
+			w, ENODEV, "no-iommu",
+			"%s stands behind no IOMMU, so vfio-pci would refuse it: switch VT-d "
+			"or AMD-Vi on in the firmware and boot with intel_iommu=on (AMD: "
+			"amd_iommu=on)",
+			t->name);
+	weir_path(path, "%s/bus/pci/drivers/" WEIR_VFIO_DRIVER, weir_sysfs(w));
+	if (access(path, F_OK))
+		return weir_fail(w, ENOENT, "no-vfio-pci",
+				 "the kernel has no vfio-pci driver loaded: `modprobe vfio-pci`");
+	weir_path(path, "%s/driver_override", t->dir);
+	if (access(path, W_OK))
+		return weir_fail(w, errno, "permission", "cannot write %s: %s; binding needs root",
+				 path, weir_strerror(errno));
+	return 0;
+}
+
+/* Back to the driver that the device had. */
+static void roll_back(struct target *t, const char *prior)
+{
+	set_override(t, "\n");
+	if (!strcmp(driver_now(t), prior)) {
+		record_remove(t);
+		return;
+	}
+	unbind(t);
+	if (*prior && bind_to(t, prior))
+		probe(t);
+	if (strcmp(driver_now(t), prior))
+		weir_log(t->w, WEIR_LOG_ERR, "rollback",
+			 "%s could not be given back to %s; it has %s now", t->name,
+			 *prior ? prior : "no driver", *t->info.driver ? t->info.driver : "none");
+	else
+		record_remove(t);
+}
+
+static int take(struct target *t)
+{
+	int err = set_override(t, WEIR_VFIO_DRIVER);
+
+	if (!err)
+		err = unbind(t);
+	if (!err)
+		err = probe(t);
+	if (!err && strcmp(driver_now(t), WEIR_VFIO_DRIVER))
+		err = -ENXIO;
+	return err;
+}
+
+int weir_pci_bind(struct weir *w, struct weir_bdf bdf, unsigned flags)
+{
+	struct target t;
+	char prior[sizeof(t.info.driver)];
+	int err = look_up(w, bdf, &t);
+
+	if (err)
+		return err;
+	if (!strcmp(t.info.driver, WEIR_VFIO_DRIVER))
+		return 1;
+	strcpy(prior, t.info.driver);
+	err = check_bind(&t, flags);
+	if (!err)
+		err = record_write(&t);
+	if (err)
+		return err;
+	err = take(&t);
+	if (!err)
+		return 0;
+	roll_back(&t, prior);
+	return weir_fail(w, err, "bind",
+			 "vfio-pci did not take %s (%s); it was given back to %s. The kernel's log "
+			 "has the reason: `dmesg | tail`",
+			 t.name, weir_strerror(err), *prior ? prior : "no driver");
+}
+
+/* --- release --- */
+
+/* Whether a process holds one of the device's nodes open: unbinding would wait for it for ever. */
+static bool held_by(struct target *t, const char *pid, char *comm, size_t size)
+{
+	char dir[PATH_MAX], link[PATH_MAX], target[PATH_MAX], group[64];
+	struct dirent *e;
+	bool held = false;
+	ssize_t n;
+	DIR *d;
+
+	snprintf(group, sizeof(group), "/vfio/%d", t->info.group);
+	weir_path(dir, "%s/%s/fd", weir_proc(t->w), pid);
+	d = opendir(dir);
+	if (!d)
+		return false;
+	while (!held && (e = readdir(d))) {
+		weir_path(link, "%s/%s", dir, e->d_name);
+		n = readlink(link, target, sizeof(target) - 1);
+		if (n <= 0)
+			continue;
+		target[n] = '\0';
+		held = (*t->info.cdev && !strcmp(target, t->info.cdev)) ||
+		       ((size_t)n > strlen(group) && strstr(target, "/dev") &&
+			!strcmp(target + n - strlen(group), group));
+	}
+	closedir(d);
+	if (held) {
+		weir_path(link, "%s/%s/comm", weir_proc(t->w), pid);
+		if (weir_file_read(link, comm, size))
+			snprintf(comm, size, "?");
+	}
+	return held;
+}
+
+static int check_unused(struct target *t)
+{
+	DIR *d = opendir(weir_proc(t->w));
+	char comm[32];
+	struct dirent *e;
+	int err = 0;
+
+	if (!d)
+		return 0;
+	while (!err && (e = readdir(d)))
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' &&
+		    held_by(t, e->d_name, comm, sizeof(comm)))
+			err = weir_fail(t->w, EBUSY, "in-use",
+					"%s is in use by process %s (%s); end it first", t->name,
+					e->d_name, comm);
+	closedir(d);
+	return err;
+}
+
+static int give_back(struct target *t, const char *prior)
+{
+	int err = set_override(t, "\n");
+
+	if (!err)
+		err = unbind(t);
+	if (err || !strcmp(prior, "-"))
+		return err;
+	if (*prior)
+		err = bind_to(t, prior);
+	if (!*prior || err)
+		err = probe(t);
+	if (!err && *prior && strcmp(driver_now(t), prior))
+		err = -ENXIO;
+	return err;
+}
+
+int weir_pci_release(struct weir *w, struct weir_bdf bdf)
+{
+	char prior[sizeof(((struct weir_pci_info *)0)->prior)];
+	struct target t;
+	int err = look_up(w, bdf, &t);
+
+	if (err)
+		return err;
+	strcpy(prior, t.info.prior);
+	if (strcmp(t.info.driver, WEIR_VFIO_DRIVER)) {
+		/* Somebody else gave it back; forget what is left of our own doing. */
+		if (*prior) {
+			set_override(&t, "\n");
+			record_remove(&t);
+		}
+		return 1;
+	}
+	err = check_unused(&t);
+	if (err)
+		return err;
+	err = give_back(&t, prior);
+	if (err)
+		return weir_fail(w, err, "release", "%s could not be given back to %s: %s", t.name,
+				 *prior ? prior : "a kernel driver", weir_strerror(err));
+	record_remove(&t);
+	return 0;
+}
+
+/* --- SR-IOV --- */
+
+int weir_pci_set_vfs(struct weir *w, struct weir_bdf bdf, unsigned n)
+{
+	char path[PATH_MAX], text[16];
+	struct target t;
+	int err = look_up(w, bdf, &t);
+
+	if (err)
+		return err;
+	if (n > t.info.vf_total)
+		return weir_fail(w, EINVAL, "sriov",
+				 "%s can have %u virtual functions, %u were asked for%s", t.name,
+				 t.info.vf_total, n,
+				 t.info.vf_total ? "" : " (no SR-IOV in the device or its driver)");
+	if (n == t.info.vf_count)
+		return 0;
+	weir_path(path, "%s/sriov_numvfs", t.dir);
+	/* The kernel changes the number only from or to zero. */
+	if (n && t.info.vf_count)
+		err = weir_file_write(path, "0");
+	snprintf(text, sizeof(text), "%u", n);
+	if (!err)
+		err = weir_file_write(path, text);
+	if (err)
+		return weir_fail(
+			w, err, "sriov",
+			"the kernel made no %u virtual functions of %s: %s; the driver (%s) "
+			"must support it%s",
+			n, t.name, weir_strerror(err), *t.info.driver ? t.info.driver : "none",
+			strcmp(t.info.driver, WEIR_VFIO_DRIVER)
+				? ""
+				: ", for vfio-pci with its parameter enable_sriov=1");
+	return 0;
+}

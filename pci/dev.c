@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* An open PCI device: config space, bus mastering, reset, interrupts. BARs are in bar.c. */
+#include "pci/dev.h"
+
+#include <linux/pci_regs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* --- config space --- */
+
+int weir_pci_cfg_read(struct weir_pci *d, unsigned off, unsigned size, uint32_t *v)
+{
+	__le32 raw = 0;
+	int err;
+
+	if ((size != 1 && size != 2 && size != 4) || off % size)
+		return -EINVAL;
+	err = weir_iodev_read(d->io, WEIR_REGION_CONFIG, off, &raw, size);
+	*v = weir_from_le32(raw);
+	return err;
+}
+
+int weir_pci_cfg_write(struct weir_pci *d, unsigned off, unsigned size, uint32_t v)
+{
+	__le32 raw = weir_le32(v);
+
+	if ((size != 1 && size != 2 && size != 4) || off % size)
+		return -EINVAL;
+	return weir_iodev_write(d->io, WEIR_REGION_CONFIG, off, &raw, size);
+}
+
+/* PCI Local Bus 3.0, 6.7: at most 48 capabilities fit; more steps are a loop. */
+int weir_pci_find_cap(struct weir_pci *d, unsigned id, unsigned after)
+{
+	uint32_t v;
+	int err = weir_pci_cfg_read(d, PCI_STATUS, 2, &v);
+
+	if (err || !(v & PCI_STATUS_CAP_LIST))
+		return err;
+	err = weir_pci_cfg_read(d, after ? after + PCI_CAP_LIST_NEXT : PCI_CAPABILITY_LIST, 1, &v);
+	for (unsigned steps = 0; !err && steps < 48; steps++) {
+		unsigned at = v & ~3u;
+
+		if (at < PCI_STD_HEADER_SIZEOF)
+			return 0;
+		err = weir_pci_cfg_read(d, at, 2, &v);
+		if (err || v == 0xffff)
+			return err;
+		if ((v & 0xff) == id)
+			return (int)at;
+		v >>= 8;
+	}
+	return err;
+}
+
+/* PCIe 5.0, 7.6.3: extended capabilities start at 100h, each at least 8 bytes. */
+int weir_pci_find_ext_cap(struct weir_pci *d, unsigned id, unsigned after)
+{
+	unsigned at = after ? after : PCI_CFG_SPACE_SIZE;
+	struct weir_region r;
+	bool skip = after;
+	uint32_t v;
+	int err = weir_iodev_region(d->io, WEIR_REGION_CONFIG, &r);
+
+	for (unsigned steps = 0; !err && steps < 480; steps++) {
+		if (at < PCI_CFG_SPACE_SIZE || at + 4 > r.size)
+			return 0;
+		err = weir_pci_cfg_read(d, at, 4, &v);
+		if (err || !v || v == UINT32_MAX)
+			return err;
+		if (PCI_EXT_CAP_ID(v) == id && !skip)
+			return (int)at;
+		skip = false;
+		at = PCI_EXT_CAP_NEXT(v);
+	}
+	return err;
+}
+
+int weir_pci_bus_master(struct weir_pci *d, bool on)
+{
+	uint32_t cmd;
+	int err = weir_pci_cfg_read(d, PCI_COMMAND, 2, &cmd);
+
+	if (err)
+		return err;
+	if (cmd == 0xffff)
+		return weir_fail(d->w, ENODEV, "device-gone",
+				 "%s answers with ones only: it is gone or hangs", d->name);
+	cmd = (cmd & ~(uint32_t)PCI_COMMAND_MASTER) | PCI_COMMAND_MEMORY |
+	      (on ? PCI_COMMAND_MASTER : 0u);
+	return weir_pci_cfg_write(d, PCI_COMMAND, 2, cmd);
+}
+
+int weir_pci_reset(struct weir_pci *d)
+{
+	int err = weir_iodev_reset(d->io);
+
+	if (err == -EOPNOTSUPP)
+		weir_debug(d->w, "%s has no function reset", d->name);
+	else if (err)
+		weir_warn(d->w, "%s: reset: %s", d->name, weir_strerror(err));
+	/* The kernel restores config space, and with it a bus master bit that was set. */
+	weir_pci_bus_master(d, false);
+	return err;
+}
+
+/* --- interrupts --- */
+
+int weir_pci_msix_count(struct weir_pci *d)
+{
+	return weir_iodev_irq_count(d->io, WEIR_IRQ_MSIX);
+}
+
+static void close_eventfds(struct weir_pci *d)
+{
+	for (unsigned i = 0; i < d->n_vectors; i++)
+		close(d->vectors[i]);
+	free(d->vectors);
+	d->vectors = NULL;
+	d->n_vectors = 0;
+}
+
+static int make_eventfds(struct weir_pci *d, unsigned n)
+{
+	d->vectors = calloc(n, sizeof(*d->vectors));
+	if (!d->vectors)
+		return -ENOMEM;
+	for (d->n_vectors = 0; d->n_vectors < n; d->n_vectors++) {
+		int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+		if (fd < 0)
+			return weir_fail(d->w, errno, "eventfd",
+					 "%s: no eventfd for interrupt %u: %s; see `ulimit -n`",
+					 d->name, d->n_vectors, weir_strerror(errno));
+		d->vectors[d->n_vectors] = fd;
+	}
+	return 0;
+}
+
+int weir_pci_msix(struct weir_pci *d, unsigned n)
+{
+	int err = 0, have;
+
+	if (d->n_vectors) {
+		weir_iodev_irq_set(d->io, WEIR_IRQ_MSIX, 0, NULL);
+		close_eventfds(d);
+	}
+	if (!n)
+		return 0;
+	have = weir_pci_msix_count(d);
+	if (have < 0 || (unsigned)have < n)
+		return weir_fail(d->w, have < 0 ? have : ENOSPC, "msix",
+				 "%s: %u MSI-X vectors wanted, the device has %d", d->name, n,
+				 have < 0 ? 0 : have);
+	err = make_eventfds(d, n);
+	if (!err)
+		err = weir_iodev_irq_set(d->io, WEIR_IRQ_MSIX, n, d->vectors);
+	if (err) {
+		close_eventfds(d);
+		return weir_fail(d->w, err, "msix", "%s: cannot enable %u MSI-X vectors: %s",
+				 d->name, n, weir_strerror(err));
+	}
+	return 0;
+}
+
+int weir_pci_msix_fd(struct weir_pci *d, unsigned i)
+{
+	return i < d->n_vectors ? d->vectors[i] : -EINVAL;
+}
+
+uint64_t weir_eventfd_drain(int fd)
+{
+	uint64_t v = 0;
+
+	return read(fd, &v, sizeof(v)) == (ssize_t)sizeof(v) ? v : 0;
+}
+
+/* --- open and close --- */
+
+static int set_up(struct weir_pci *d, struct weir_ioas *as)
+{
+	int err;
+
+	if (!as) {
+		err = weir_ioas_default(d->iommu, weir_iodev_mode(d->io), &as);
+		if (err)
+			return err;
+	}
+	err = weir_iodev_attach(d->io, as);
+	if (err)
+		return err;
+	/* Whoever had the device before may have left it running. */
+	err = weir_pci_bus_master(d, false);
+	if (!err) {
+		err = weir_pci_reset(d);
+		if (err == -EOPNOTSUPP)
+			err = 0;
+	}
+	if (!err)
+		err = weir_ioas_map_arenas(as, &d->dma);
+	if (err)
+		weir_iodev_detach(d->io);
+	return err;
+}
+
+int weir_pci_open(struct weir_iommu *iommu, struct weir_bdf bdf, enum weir_mode mode,
+		  struct weir_ioas *as, struct weir_pci **out)
+{
+	struct weir *w = weir_iommu_handle(iommu);
+	char dir[PATH_MAX];
+	struct weir_pci *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	d->iommu = iommu;
+	d->w = w;
+	weir_bdf_format(bdf, d->name);
+	err = weir_pci_info(w, bdf, &d->info);
+	if (!err)
+		err = weir_pci_sysdev(w, bdf, dir, sizeof(dir));
+	if (!err)
+		err = weir_iodev_open(iommu, dir, mode, &d->io);
+	if (err)
+		goto fail;
+	err = set_up(d, as);
+	if (err)
+		goto fail;
+	weir_info(w, "%s: open in %s mode", d->name, weir_mode_name(weir_iodev_mode(d->io)));
+	*out = d;
+	return 0;
+fail:
+	weir_iodev_close(d->io);
+	free(d);
+	return err;
+}
+
+void weir_pci_close(struct weir_pci *d)
+{
+	if (!d)
+		return;
+	weir_pci_bus_master(d, false);
+	weir_pci_msix(d, 0);
+	weir_pci_reset(d);
+	weir_pci_unmap_bars(d);
+	weir_iodev_detach(d->io);
+	weir_iodev_close(d->io);
+	free(d);
+}
+
+struct weir *weir_pci_handle(const struct weir_pci *d)
+{
+	return d->w;
+}
+
+const struct weir_pci_info *weir_pci_info_of(const struct weir_pci *d)
+{
+	return &d->info;
+}
+
+const char *weir_pci_name(const struct weir_pci *d)
+{
+	return d->name;
+}
+
+struct weir_iodev *weir_pci_iodev(struct weir_pci *d)
+{
+	return d->io;
+}
+
+const struct weir_dma *weir_pci_dma(const struct weir_pci *d)
+{
+	return &d->dma;
+}

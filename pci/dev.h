@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The open device, as pci's own files see it. */
+#ifndef WEIR_PCI_DEV_H
+#define WEIR_PCI_DEV_H
+
+#include "pci/internal.h"
+
+#define WEIR_PCI_BARS 6
+
+struct weir_pci {
+	struct weir *w;
+	struct weir_iommu *iommu;
+	struct weir_iodev *io;
+	struct weir_pci_info info;
+	char name[WEIR_BDF_LEN];
+	struct weir_dma dma;
+	struct {
+		struct weir_region r;
+		void *va; /* NULL: not mapped */
+		size_t len;
+	} bars[WEIR_PCI_BARS];
+	int *vectors;
+	unsigned n_vectors;
+};
+
+void weir_pci_unmap_bars(struct weir_pci *d);
+
+#endif
