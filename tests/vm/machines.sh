@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# The machines that tests run on. Sourced, never run.
+#
+#   machine_qemu NAME      fill the array QEMU_ARGS; sets WIRE (hub or tap) and QUEUES (pairs that
+#                          the NICs under test can use); fails with a sentence in REASON when this
+#                          QEMU or this host cannot make the machine
+#
+# All are a q35 with an Intel vIOMMU and four NICs, each behind its own root port as in a real
+# machine: two under test and, across a wire each, two e1000e that the guest's kernel drives as the
+# peers. The guest knows them by the last byte of the MAC address.
+
+# NAME: device under test; wire; options of the vIOMMU
+#   hub: a QEMU hub a wire; carries one queue pair, needs nothing from the host
+#   tap: a bridge of two TAP devices a wire, in a network namespace of QEMU's own (wires.sh);
+#        carries several queue pairs
+virtio='virtio-net-pci,disable-legacy=on,iommu_platform=on,ats=on'
+declare -A machine_nic=(
+	[igb]=igb
+	[igb-scalable]=igb
+	[virtio]=$virtio,packed=off
+	[virtio-packed]=$virtio,packed=on
+)
+declare -A machine_wire=([virtio]=tap [virtio-packed]=tap)
+declare -A machine_iommu=([igb-scalable]=scalable-mode=on,pasid-bits=20 [virtio]=device-iotlb=on
+	[virtio-packed]=device-iotlb=on)
+
+mac_prefix=52:54:00:57:00
+tap_queues=4
+
+machine_has_iommu_options() {
+	local option help
+	help=$("$VM_QEMU" -device intel-iommu,help 2>/dev/null)
+	for option in ${1//,/ }; do
+		# Not "grep -q" in the pipe: it would close it early and pipefail would call that an error.
+		[[ $help == *" ${option%%=*}="* ]] || { REASON="this QEMU's intel-iommu has no ${option%%=*}" && return 1; }
+	done
+}
+
+# A network namespace with TAP devices: as root, or as a user where the kernel lets users have one.
+tap_unshare() {
+	local how
+	for how in "unshare -n" "unshare -r -n"; do
+		if $how ip tuntap add dev t mode tap multi_queue 2>/dev/null; then
+			printf '%s\n' "$how"
+			return
+		fi
+	done
+	return 1
+}
+
+# nic WIRE SIDE DEVICE: SIDE is dut or peer
+nic() {
+	local wire=$1 side=$2 device=$3 id=$2$1 byte=$1
+	[ "$side" = peer ] && byte=8$wire
+	if [ "$WIRE" = hub ]; then
+		QEMU_ARGS+=(-netdev "hubport,id=$id,hubid=$wire")
+	elif [ "$side" = dut ]; then
+		QEMU_ARGS+=(-netdev "tap,id=$id,ifname=$id,script=no,downscript=no,vhost=off,queues=$tap_queues")
+		device+=",mq=on,vectors=$((2 * tap_queues + 2)),rss=on,hash=on"
+	else
+		QEMU_ARGS+=(-netdev "tap,id=$id,ifname=$id,script=no,downscript=no,vhost=off")
+	fi
+	QEMU_ARGS+=(-device "pcie-root-port,id=port-$id,chassis=$((++chassis)),slot=$chassis"
+		-device "$device,netdev=$id,bus=port-$id,romfile=,mac=$mac_prefix:$(printf %02x 0x"$byte")")
+}
+
+machine_qemu() {
+	local name=$1 iommu=intel-iommu,intremap=on,caching-mode=on chassis=0 wire memory=${VM_MEMORY:-1536M}
+	[ -n "${machine_nic[$name]:-}" ] ||
+		{ REASON="there is no machine $name; known: ${!machine_nic[*]}" && return 2; }
+	if [ -n "${machine_iommu[$name]:-}" ]; then
+		machine_has_iommu_options "${machine_iommu[$name]}" || return 1
+		iommu+=,${machine_iommu[$name]}
+	fi
+	WIRE=${VM_WIRE:-${machine_wire[$name]:-hub}}
+	LAUNCH=()
+	if [ "$WIRE" = tap ]; then
+		if how=$(tap_unshare); then
+			# shellcheck disable=SC2206
+			LAUNCH=($how -- "$here/wires.sh" dut0+peer0 dut1+peer1 --)
+		else
+			WIRE=hub
+		fi
+	fi
+	QUEUES=$tap_queues
+	if [ "$WIRE" = hub ] && [[ ${machine_nic[$name]} == virtio* ]]; then
+		QUEUES=1
+	fi
+	QEMU_ARGS=(-M "q35,kernel-irqchip=split,memory-backend=ram"
+		-object "memory-backend-memfd,id=ram,size=$memory,share=on" -m "$memory"
+		-accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max -smp 2
+		-display none -vga none -nic none -no-reboot -no-user-config
+		-device "$iommu")
+	for wire in 0 1; do
+		nic "$wire" dut "${machine_nic[$name]}"
+	done
+	for wire in 0 1; do
+		nic "$wire" peer e1000e
+	done
+}
