@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Intel 82576EB: registers, their bits, and descriptors. Names are the datasheet's. Chapters:
+ * 4.5 initialisation, 5.2.3.3 master disable, 7.1 receive, 7.2 transmit, 7.3 interrupts, 8.2
+ * general registers, 8.4 EEPROM, 8.7 semaphores, 8.8 interrupt registers, 8.10 receive registers,
+ * 8.12 transmit registers, 8.17 PCS, 8.19 statistics.
+ */
+#ifndef WEIR_NICS_IGB_REGS_H
+#define WEIR_NICS_IGB_REGS_H
+
+#include "core/types.h"
+
+#define IGB_BIT(n) (UINT32_C(1) << (n))
+
+/* BAR 0; nothing above is touched by this driver */
+#define IGB_BAR_NEED 0x10000
+
+/* --- general, 8.2 --- */
+
+#define IGB_CTRL		    0x00000
+#define IGB_CTRL_FD		    IGB_BIT(0)
+#define IGB_CTRL_GIO_MASTER_DISABLE IGB_BIT(2)
+#define IGB_CTRL_SLU		    IGB_BIT(6)
+#define IGB_CTRL_SPEED_MASK	    (IGB_BIT(8) | IGB_BIT(9))
+#define IGB_CTRL_SPEED_1000	    IGB_BIT(9)
+#define IGB_CTRL_FRCSPD		    IGB_BIT(11)
+#define IGB_CTRL_FRCDPLX	    IGB_BIT(12)
+#define IGB_CTRL_SDP0_DATA	    IGB_BIT(18)
+#define IGB_CTRL_SDP1_DATA	    IGB_BIT(19)
+#define IGB_CTRL_RST		    IGB_BIT(26)
+#define IGB_CTRL_RFCE		    IGB_BIT(27)
+#define IGB_CTRL_TFCE		    IGB_BIT(28)
+#define IGB_CTRL_VME		    IGB_BIT(30)
+
+#define IGB_STATUS		 0x00008
+#define IGB_STATUS_FD		 IGB_BIT(0)
+#define IGB_STATUS_LU		 IGB_BIT(1)
+#define IGB_STATUS_LAN_ID_SHIFT	 2
+#define IGB_STATUS_LAN_ID_MASK	 0x3
+#define IGB_STATUS_SPEED_SHIFT	 6
+#define IGB_STATUS_SPEED_MASK	 0x3
+#define IGB_STATUS_GIO_MASTER_EN IGB_BIT(19)
+
+#define IGB_CTRL_EXT		      0x00018
+#define IGB_CTRL_EXT_SDP3_DATA	      IGB_BIT(7)
+#define IGB_CTRL_EXT_LINK_MODE_MASK   (IGB_BIT(22) | IGB_BIT(23))
+#define IGB_CTRL_EXT_LINK_MODE_PHY    0
+#define IGB_CTRL_EXT_LINK_MODE_SGMII  IGB_BIT(23)
+#define IGB_CTRL_EXT_LINK_MODE_SERDES (IGB_BIT(22) | IGB_BIT(23))
+#define IGB_CTRL_EXT_EXT_VLAN	      IGB_BIT(26)
+#define IGB_CTRL_EXT_DRV_LOAD	      IGB_BIT(28)
+
+#define IGB_MDIC		 0x00020
+#define IGB_MDIC_DATA_MASK	 0xffff
+#define IGB_MDIC_REGADD_SHIFT	 16
+#define IGB_MDIC_PHYADD_INTERNAL (UINT32_C(1) << 21)
+#define IGB_MDIC_OP_WRITE	 IGB_BIT(26)
+#define IGB_MDIC_OP_READ	 IGB_BIT(27)
+#define IGB_MDIC_R		 IGB_BIT(28)
+#define IGB_MDIC_E		 IGB_BIT(30)
+
+#define IGB_SCTL		     0x00024
+#define IGB_SCTL_DIS_SERDES_LOOPBACK 0x400
+
+/* --- EEPROM, 8.4 --- */
+
+#define IGB_EEC			    0x00010
+#define IGB_EEC_AUTO_RD		    IGB_BIT(9)
+#define IGB_EEMNGCTL		    0x01010
+#define IGB_EEMNGCTL_CFG_DONE(port) IGB_BIT(18 + (port))
+
+/* --- semaphores, 8.7 --- */
+
+#define IGB_SWSM		    0x05b50
+#define IGB_SWSM_SMBI		    IGB_BIT(0)
+#define IGB_SWSM_SWESMBI	    IGB_BIT(1)
+#define IGB_SW_FW_SYNC		    0x05b5c
+#define IGB_SW_FW_SYNC_SW_PHY(port) IGB_BIT(1 + (port))
+#define IGB_SW_FW_SYNC_FW_PHY(port) IGB_BIT(17 + (port))
+
+/* --- interrupts, 8.8 --- */
+
+/* by their old addresses, which the device keeps as aliases and QEMU's model alone knows */
+#define IGB_ICR		       0x000c0
+#define IGB_IMS		       0x000d0
+#define IGB_IMC		       0x000d8
+#define IGB_INT_LSC	       IGB_BIT(2)
+#define IGB_GPIE	       0x01514
+#define IGB_GPIE_NSICR	       IGB_BIT(0)
+#define IGB_GPIE_MULTIPLE_MSIX IGB_BIT(4)
+#define IGB_GPIE_EIAME	       IGB_BIT(30)
+#define IGB_GPIE_PBA_SUPPORT   IGB_BIT(31)
+#define IGB_EIMS	       0x01524
+#define IGB_EIMC	       0x01528
+#define IGB_EIAC	       0x0152c
+#define IGB_EIAM	       0x01530
+#define IGB_EICR	       0x01580
+#define IGB_EITR(v)	       (0x01680 + 4 * (v))
+#define IGB_EITR_CNT_INGR      IGB_BIT(31)
+/* RX queue q: byte 0 (q < 8) or 2 of IVAR(q & 7) */
+#define IGB_IVAR(q)		  (0x01700 + 4 * ((q)&7))
+#define IGB_IVAR_RX_SHIFT(q)	  ((q) < 8 ? 0 : 16)
+#define IGB_IVAR_VALID		  0x80
+#define IGB_IVAR_MISC		  0x01740
+#define IGB_IVAR_MISC_OTHER_SHIFT 8
+
+/* --- receive, 8.10 --- */
+
+#define IGB_RCTL       0x00100
+#define IGB_RCTL_RXEN  IGB_BIT(1)
+#define IGB_RCTL_UPE   IGB_BIT(3)
+#define IGB_RCTL_MPE   IGB_BIT(4)
+#define IGB_RCTL_LPE   IGB_BIT(5)
+#define IGB_RCTL_BAM   IGB_BIT(15)
+#define IGB_RCTL_PMCF  IGB_BIT(23)
+#define IGB_RCTL_SECRC IGB_BIT(26)
+
+#define IGB_RXQ(q)		    (0x0c000 + 0x40 * (q))
+#define IGB_RDBAL(q)		    (IGB_RXQ(q) + 0x00)
+#define IGB_RDBAH(q)		    (IGB_RXQ(q) + 0x04)
+#define IGB_RDLEN(q)		    (IGB_RXQ(q) + 0x08)
+#define IGB_SRRCTL(q)		    (IGB_RXQ(q) + 0x0c)
+#define IGB_SRRCTL_BSIZEPACKET_2K   2
+#define IGB_SRRCTL_DESCTYPE_ADV_ONE IGB_BIT(25)
+#define IGB_SRRCTL_DROP_EN	    IGB_BIT(31)
+#define IGB_RDH(q)		    (IGB_RXQ(q) + 0x10)
+#define IGB_RDT(q)		    (IGB_RXQ(q) + 0x18)
+#define IGB_RXDCTL(q)		    (IGB_RXQ(q) + 0x28)
+#define IGB_XDCTL_PTHRESH(n)	    ((uint32_t)(n))
+#define IGB_XDCTL_HTHRESH(n)	    ((uint32_t)(n) << 8)
+#define IGB_XDCTL_WTHRESH(n)	    ((uint32_t)(n) << 16)
+#define IGB_XDCTL_ENABLE	    IGB_BIT(25)
+#define IGB_RQDPC(q)		    (IGB_RXQ(q) + 0x30)
+
+#define IGB_RXCSUM	     0x05000
+#define IGB_RXCSUM_IPOFLD    IGB_BIT(8)
+#define IGB_RXCSUM_TUOFLD    IGB_BIT(9)
+#define IGB_RXCSUM_PCSD	     IGB_BIT(13)
+#define IGB_RLPML	     0x05004
+#define IGB_MTA(i)	     (0x05200 + 4 * (i))
+#define IGB_MTA_LEN	     128
+#define IGB_RAL(i)	     ((i) < 16 ? 0x05400 + 8 * (i) : 0x054e0 + 8 * ((i)-16))
+#define IGB_RAH(i)	     (IGB_RAL(i) + 4)
+#define IGB_RAH_AV	     IGB_BIT(31)
+#define IGB_RAR_LEN	     24
+#define IGB_MRQC	     0x05818
+#define IGB_MRQC_RSS	     0x2
+#define IGB_MRQC_TCP_IPV4    IGB_BIT(16)
+#define IGB_MRQC_IPV4	     IGB_BIT(17)
+#define IGB_MRQC_TCP_IPV6_EX IGB_BIT(18)
+#define IGB_MRQC_IPV6	     IGB_BIT(20)
+#define IGB_MRQC_TCP_IPV6    IGB_BIT(21)
+#define IGB_MRQC_UDP_IPV4    IGB_BIT(22)
+#define IGB_MRQC_UDP_IPV6    IGB_BIT(23)
+#define IGB_RETA(i)	     (0x05c00 + 4 * (i))
+#define IGB_RETA_LEN	     128
+#define IGB_RSSRK(i)	     (0x05c80 + 4 * (i))
+#define IGB_RSSRK_LEN	     40
+
+/* --- transmit, 8.12 --- */
+
+#define IGB_TCTL	 0x00400
+#define IGB_TCTL_EN	 IGB_BIT(1)
+#define IGB_TCTL_PSP	 IGB_BIT(3)
+#define IGB_TCTL_CT_MASK (UINT32_C(0xff) << 4)
+#define IGB_TCTL_CT(n)	 ((uint32_t)(n) << 4)
+
+#define IGB_TXQ(q)    (0x0e000 + 0x40 * (q))
+#define IGB_TDBAL(q)  (IGB_TXQ(q) + 0x00)
+#define IGB_TDBAH(q)  (IGB_TXQ(q) + 0x04)
+#define IGB_TDLEN(q)  (IGB_TXQ(q) + 0x08)
+#define IGB_TDH(q)    (IGB_TXQ(q) + 0x10)
+#define IGB_TDT(q)    (IGB_TXQ(q) + 0x18)
+#define IGB_TXDCTL(q) (IGB_TXQ(q) + 0x28)
+
+/* --- PCS, 8.17: links without the internal PHY --- */
+
+#define IGB_PCS_CFG		 0x04200
+#define IGB_PCS_CFG_PCS_EN	 IGB_BIT(3)
+#define IGB_PCS_LCTL		 0x04208
+#define IGB_PCS_LCTL_FLV	 IGB_BIT(0)
+#define IGB_PCS_LCTL_FSV_1000	 IGB_BIT(2)
+#define IGB_PCS_LCTL_FDV	 IGB_BIT(3)
+#define IGB_PCS_LCTL_FSD	 IGB_BIT(4)
+#define IGB_PCS_LCTL_FORCE_LINK	 IGB_BIT(5)
+#define IGB_PCS_LCTL_FORCE_FC	 IGB_BIT(7)
+#define IGB_PCS_LCTL_AN_ENABLE	 IGB_BIT(16)
+#define IGB_PCS_LCTL_AN_RESTART	 IGB_BIT(17)
+#define IGB_PCS_LSTAT		 0x0420c
+#define IGB_PCS_LSTAT_LINK_OK	 IGB_BIT(0)
+#define IGB_PCS_LSTAT_SPEED_100	 IGB_BIT(1)
+#define IGB_PCS_LSTAT_SPEED_1000 IGB_BIT(2)
+#define IGB_PCS_LSTAT_DUPLEX	 IGB_BIT(3)
+#define IGB_PCS_LSTAT_SYNC_OK	 IGB_BIT(4)
+#define IGB_PCS_ANADV		 0x04218
+#define IGB_PCS_ANADV_FD	 IGB_BIT(5)
+#define IGB_PCS_ANADV_PAUSE_MASK (IGB_BIT(7) | IGB_BIT(8))
+
+/* --- PHY registers: IEEE 802.3 clause 22 --- */
+
+#define IGB_PHY_CONTROL		   0
+#define IGB_PHY_CONTROL_RESTART_AN 0x0200
+#define IGB_PHY_CONTROL_ISOLATE	   0x0400
+#define IGB_PHY_CONTROL_POWER_DOWN 0x0800
+#define IGB_PHY_CONTROL_AN_ENABLE  0x1000
+#define IGB_PHY_ANAR		   4
+#define IGB_PHY_ANAR_PAUSE_MASK	   0x0c00
+
+/* --- descriptors --- */
+
+/**
+ * union igb_rx_desc - advanced receive descriptor, one buffer (7.1.5)
+ * @read: as software writes it
+ * @wb: as the device writes it back; @status holds status and errors in bits 31:0, the length in
+ *      47:32 and the VLAN tag in 63:48, so that one load gets a consistent set
+ *
+ * @read.hdr_addr lies under @wb.status: writing 0 there takes DD away.
+ */
+union igb_rx_desc {
+	struct {
+		__le64 pkt_addr;
+		__le64 hdr_addr;
+	} read;
+	struct {
+		__le32 info;
+		__le32 rss;
+		__le64 status;
+	} wb;
+};
+static_assert(sizeof(union igb_rx_desc) == 16, "a receive descriptor has 16 bytes");
+
+#define IGB_RXD_RSS_TYPE_MASK 0xf
+#define IGB_RXD_DD	      (UINT64_C(1) << 0)
+#define IGB_RXD_EOP	      (UINT64_C(1) << 1)
+#define IGB_RXD_VP	      (UINT64_C(1) << 3)
+#define IGB_RXD_L4CS	      (UINT64_C(1) << 5)
+#define IGB_RXD_IPCS	      (UINT64_C(1) << 6)
+#define IGB_RXD_L4E	      (UINT64_C(1) << 29)
+#define IGB_RXD_IPE	      (UINT64_C(1) << 30)
+#define IGB_RXD_RXE	      (UINT64_C(1) << 31)
+#define IGB_RXD_LEN(s)	      ((uint16_t)((s) >> 32))
+#define IGB_RXD_VLAN(s)	      ((uint16_t)((s) >> 48))
+
+/**
+ * struct igb_tx_desc - advanced transmit data descriptor (7.2.2.3)
+ * @addr: IOVA of the segment
+ * @cmd_type_len: length, type, command
+ * @olinfo: options and payload length; the device writes DD here
+ */
+struct igb_tx_desc {
+	__le64 addr;
+	__le32 cmd_type_len;
+	__le32 olinfo;
+};
+static_assert(sizeof(struct igb_tx_desc) == 16, "a transmit descriptor has 16 bytes");
+
+#define IGB_TXD_DTYP_CTX  (UINT32_C(2) << 20)
+#define IGB_TXD_DTYP_DATA (UINT32_C(3) << 20)
+#define IGB_TXD_EOP	  IGB_BIT(24)
+#define IGB_TXD_IFCS	  IGB_BIT(25)
+#define IGB_TXD_RS	  IGB_BIT(27)
+#define IGB_TXD_DEXT	  IGB_BIT(29)
+#define IGB_TXD_VLE	  IGB_BIT(30)
+#define IGB_TXD_DD	  IGB_BIT(0)
+#define IGB_TXD_IXSM	  IGB_BIT(8)
+#define IGB_TXD_TXSM	  IGB_BIT(9)
+#define IGB_TXD_PAYLEN(n) ((uint32_t)(n) << 14)
+
+/**
+ * struct igb_tx_ctx - advanced transmit context descriptor (7.2.2.2)
+ * @vlan_macip_lens: VLAN tag 31:16, MACLEN 15:9, IPLEN 8:0
+ * @launch_time: 0
+ * @type_tucmd: type and protocol
+ * @mss_l4len_idx: context 0 of the queue: 0
+ */
+struct igb_tx_ctx {
+	__le32 vlan_macip_lens;
+	__le32 launch_time;
+	__le32 type_tucmd;
+	__le32 mss_l4len_idx;
+};
+static_assert(sizeof(struct igb_tx_ctx) == 16, "a context descriptor has 16 bytes");
+
+#define IGB_CTX_IPLEN_MAX     511
+#define IGB_CTX_MACLEN_SHIFT  9
+#define IGB_CTX_MACLEN_MAX    127
+#define IGB_CTX_VLAN_SHIFT    16
+#define IGB_CTX_TUCMD_IPV4    IGB_BIT(10)
+#define IGB_CTX_TUCMD_L4T_TCP IGB_BIT(11)
+
+#endif
