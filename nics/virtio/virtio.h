@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * virtio-net, inside: transports, rings, queues, and what the files of this folder call of each
+ * other. Nothing outside the folder includes this.
+ */
+#ifndef WEIR_NICS_VIRTIO_H
+#define WEIR_NICS_VIRTIO_H
+
+#include "core/clock.h"
+#include "core/io.h"
+#include "core/port.h"
+#include "nics/nics.h"
+#include "nics/virtio/virtio_regs.h"
+
+/* --- transport --- */
+
+struct virtio_transport;
+
+/**
+ * struct virtio_queue_conf - one virtqueue, as a transport hands it to the device
+ * @index: number of the queue
+ * @size: descriptors
+ * @vector: interrupt vector, VIRTIO_MSI_NO_VECTOR for none
+ * @desc: descriptor area, driver area and device area
+ */
+struct virtio_queue_conf {
+	unsigned index;
+	unsigned size;
+	uint16_t vector;
+	void *desc;
+	void *driver;
+	void *device;
+};
+
+/**
+ * struct virtio_transport_ops - the way to a device: PCI now, vhost-user and vhost-vdpa to come
+ *
+ * Nothing here is on the fast path save @kick, and that only where a queue has no doorbell.
+ *
+ * @reset: device status to 0 and wait until the device says so; it does no DMA afterwards
+ * @status: device status; VIRTIO_STATUS_GONE or negative errno when there is no device any more
+ * @set_status: write it
+ * @features: what the device offers
+ * @set_features: what the driver accepts
+ * @config_read: @len bytes of device configuration, all of one generation
+ * @n_queues: queues the device has
+ * @queue_size: largest size of a queue, 0 if the device does not have it
+ * @queue_enable: set the queue up; @doorbell receives the 16-bit register to write the queue's
+ *                index to, or NULL where @kick must be called
+ * @kick: tell the device about new buffers; absent where each queue has a doorbell
+ * @set_dma: let the device reach memory, or not
+ * @max_vectors: interrupt vectors there are
+ * @vectors: make @n vectors usable, 0 takes them away
+ * @vector_fd: eventfd of one
+ * @config_vector: which vector tells of changes in configuration
+ * @close: free the transport and what is below it
+ */
+struct virtio_transport_ops {
+	int (*reset)(struct virtio_transport *t);
+	int (*status)(struct virtio_transport *t);
+	void (*set_status)(struct virtio_transport *t, uint8_t status);
+	int (*features)(struct virtio_transport *t, uint64_t *features);
+	int (*set_features)(struct virtio_transport *t, uint64_t features);
+	int (*config_read)(struct virtio_transport *t, unsigned off, void *buf, unsigned len);
+	unsigned (*n_queues)(struct virtio_transport *t);
+	unsigned (*queue_size)(struct virtio_transport *t, unsigned index);
+	int (*queue_enable)(struct virtio_transport *t, const struct virtio_queue_conf *qc,
+			    volatile void **doorbell);
+	void (*kick)(struct virtio_transport *t, unsigned index);
+	int (*set_dma)(struct virtio_transport *t, bool on);
+	int (*max_vectors)(struct virtio_transport *t);
+	int (*vectors)(struct virtio_transport *t, unsigned n);
+	int (*vector_fd)(struct virtio_transport *t, unsigned i);
+	int (*config_vector)(struct virtio_transport *t, uint16_t vector);
+	void (*close)(struct virtio_transport *t);
+};
+
+/**
+ * struct virtio_transport - what every transport begins with
+ * @ops: its table
+ * @w: handle
+ * @name: device, for messages
+ * @dma: how the device sees memory
+ * @node: NUMA node
+ * @translated: device addresses are IOVAs, so VIRTIO_F_ACCESS_PLATFORM must be negotiated
+ */
+struct virtio_transport {
+	const struct virtio_transport_ops *ops;
+	struct weir *w;
+	const char *name;
+	struct weir_dma dma;
+	int node;
+	bool translated;
+};
+
+/**
+ * virtio_pci_open() - the PCI transport
+ * @d: open device; on success it belongs to the transport
+ * @out: transport; end with ops->close(), or with virtio_pci_abandon() to keep @d
+ *
+ * Return: 0; -ENODEV when the modern interface is missing or its capabilities cannot be used.
+ */
+int virtio_pci_open(struct weir_pci *d, struct virtio_transport **out);
+void virtio_pci_abandon(struct virtio_transport *t);
+
+/* --- rings --- */
+
+/* Set in virtio_slot.n of a descriptor that points to an indirect table. */
+#define VIRTIO_SLOT_INDIRECT 0x8000
+
+/**
+ * struct virtio_slot - what the driver remembers of one buffer id
+ * @buf: packet buffer in flight, WEIR_BUF_NONE if there is none
+ * @next: id of the next descriptor of the same chain
+ * @n: descriptors of the chain that starts here; 0 means that no chain does. With
+ *     VIRTIO_SLOT_INDIRECT: one descriptor, and the low bits count the buffers in its table
+ */
+struct virtio_slot {
+	uint32_t buf;
+	uint16_t next;
+	uint16_t n;
+};
+
+/**
+ * struct virtio_vq - a ring, split or packed: the line that every burst touches
+ * @desc: descriptors, of a split ring
+ * @pdesc: descriptors, of a packed ring
+ * @avail: driver area, of a split ring
+ * @driver_event: driver area, of a packed ring
+ * @used: device area, of a split ring
+ * @device_event: device area, of a packed ring
+ * @slot: by buffer id; private memory, so what is read there is what was written
+ * @order: ids in the order in which they become free: the descriptor posted as number k takes
+ *         order[k mod size], the descriptor taken back as number k goes there
+ * @doorbell: 16-bit register; NULL means transport's kick
+ * @mask: size - 1
+ * @posted: descriptors given to the device, ever (mod 2^16)
+ * @done: descriptors taken back, ever. In a packed ring both are also ring positions, and the wrap
+ *        counter is the bit above the mask
+ * @avail_idx: split: chains given to the device
+ * @used_idx: split: chains taken back
+ * @index: number of the queue
+ * @hdr_len: bytes of struct virtio_net_hdr in use
+ * @packed: which kind
+ *
+ * The size is a power of two for both kinds, VIRTQ_SIZE_MAX at most, so 16-bit counters do.
+ */
+struct virtio_vq {
+	union {
+		struct virtq_desc *desc;
+		struct pvirtq_desc *pdesc;
+	};
+	union {
+		struct virtq_avail *avail;
+		struct pvirtq_event_suppress *driver_event;
+	};
+	union {
+		struct virtq_used *used;
+		struct pvirtq_event_suppress *device_event;
+	};
+	struct virtio_slot *slot;
+	uint16_t *order;
+	volatile void *doorbell;
+	uint16_t mask;
+	uint16_t posted;
+	uint16_t done;
+	uint16_t avail_idx;
+	uint16_t used_idx;
+	uint16_t index;
+	uint8_t hdr_len;
+	bool packed;
+} weir_cacheline;
+static_assert(sizeof(struct virtio_vq) == WEIR_CACHE_LINE, "a ring is one line");
+
+/**
+ * virtio_vq_alloc() - memory of a ring
+ * @vq: zeroed; filled
+ * @a: arena for what the device reaches
+ * @size: descriptors, a power of two
+ * @packed: kind
+ * Return: 0 or -ENOMEM. End with virtio_vq_free(), which is fine with a zeroed ring, too.
+ */
+int virtio_vq_alloc(struct virtio_vq *vq, struct weir_arena *a, unsigned size, bool packed);
+void virtio_vq_free(struct virtio_vq *vq, struct weir_arena *a);
+/* As after virtio_vq_alloc(): nothing posted, no interrupts wanted. */
+void virtio_vq_reset(struct virtio_vq *vq);
+/* Hand the ring to the device. */
+int virtio_vq_enable(struct virtio_vq *vq, struct virtio_transport *t, unsigned index,
+		     uint16_t vector);
+/* Give the buffers of a ring that the device does not use any more to @c. */
+void virtio_vq_drain(struct virtio_vq *vq, struct weir_cache *c);
+
+/* --- queues --- */
+
+/* Rings of fewer descriptors are not worth having. */
+#define VIRTIO_MIN_DESC 16
+/* Receive descriptors are posted in blocks of this many (fewer in very small rings). */
+#define VIRTIO_RX_BLOCK 32
+
+/**
+ * struct virtio_rxq - receive queue
+ * @base: common part, first
+ * @vq: ring
+ * @skip: buffers still to be thrown away: the rest of a packet with too many
+ * @block: descriptors posted at a time
+ * @unnotified: posted, and the device not told yet
+ * @csum, @hash, @mrg: what in the header is to be looked at
+ * @net: back pointer
+ */
+struct virtio_rxq {
+	struct weir_rxq base;
+	struct virtio_vq vq;
+	uint16_t skip;
+	uint16_t block;
+	bool unnotified;
+	bool csum;
+	bool hash;
+	bool mrg;
+	struct virtio_net *net;
+};
+
+/* Indirect table: header slot and WEIR_MAX_SEGS segments, rounded up to whole lines. */
+#define VIRTIO_IND_DESCS 12
+/* Separate header: for a packet without headroom. */
+#define VIRTIO_HDR_SLOT 32
+
+/**
+ * struct virtio_txq - transmit queue
+ * @base: common part, first
+ * @vq: ring
+ * @segs: buffers in flight
+ * @max_len: longest frame
+ * @csum: VIRTIO_NET_F_CSUM negotiated and wanted
+ * @hdrs: separate headers, VIRTIO_HDR_SLOT bytes for each id
+ * @ind: indirect tables, VIRTIO_IND_DESCS descriptors for each id; NULL without the feature
+ * @ind_bufs: buffers of each table, WEIR_MAX_SEGS for each id
+ * @net: back pointer
+ */
+struct virtio_txq {
+	struct weir_txq base;
+	struct virtio_vq vq;
+	uint32_t segs;
+	uint16_t max_len;
+	bool csum;
+	uint8_t *hdrs;
+	struct virtq_desc *ind;
+	uint32_t *ind_bufs;
+	struct virtio_net *net;
+};
+
+weir_rx_fn virtio_rx_split, virtio_rx_split_full, virtio_rx_packed, virtio_rx_packed_full;
+weir_tx_fn virtio_tx_split, virtio_tx_packed;
+weir_reap_fn virtio_reap_split, virtio_reap_packed;
+weir_kick_fn virtio_kick_split, virtio_kick_packed;
+
+/* Fill a receive ring from the queue's cache, without telling the device. */
+void virtio_rx_fill_split(struct virtio_rxq *q);
+void virtio_rx_fill_packed(struct virtio_rxq *q);
+/* Tell the device about buffers, as far as it wants to know. */
+void virtio_rx_notify_split(struct virtio_rxq *q);
+void virtio_rx_notify_packed(struct virtio_rxq *q);
+/* Interrupt on or off. Return: 1 if packets are there already, else 0. */
+int virtio_rx_intr_split(struct virtio_rxq *q, bool on);
+int virtio_rx_intr_packed(struct virtio_rxq *q, bool on);
+
+/**
+ * virtio_rx_finish_csum() - do what VIRTIO_NET_HDR_F_NEEDS_CSUM leaves to the receiver
+ * @va_base: of the queue
+ * @p: segments of one packet
+ * @n: how many
+ * @start: first byte that the sum covers
+ * @off: where the sum goes, from @start
+ *
+ * The field holds the pseudo-header's sum, as with WEIR_PKT_TX_TCP_CSUM.
+ * Return: false when the offsets point past the packet, which is then unchanged.
+ */
+bool virtio_rx_finish_csum(const char *va_base, const struct weir_pkt *p, unsigned n,
+			   unsigned start, unsigned off);
+
+/* Off the fast path of transmission, virtio_offload.c. */
+bool virtio_tx_header(struct virtio_txq *q, const struct weir_pkt *p, unsigned segs,
+		      struct virtio_net_hdr *h);
+unsigned virtio_tx_indirect(struct virtio_txq *q, uint16_t id, const struct weir_pkt *p,
+			    unsigned segs, bool packed);
+void virtio_tx_drain_indirect(struct virtio_txq *q);
+
+/* The ring cannot be trusted any more: say so once, and stop using the port. */
+void virtio_misbehaved(struct virtio_net *v, unsigned queue, const char *what, unsigned a,
+		       unsigned b);
+
+/* --- control queue --- */
+
+#define VIRTIO_CTRL_DATA 1152
+
+/**
+ * struct virtio_ctrl_mem - what one command takes of memory that the device reaches
+ * @class: class and command, the header
+ * @ack: written by the device
+ * @data: the command's
+ */
+struct virtio_ctrl_mem {
+	__u8 class;
+	__u8 cmd;
+	__u8 pad[62];
+	__u8 ack;
+	__u8 pad2[63];
+	__u8 data[VIRTIO_CTRL_DATA];
+};
+
+/**
+ * struct virtio_ctrl - control queue
+ * @vq: ring; a zeroed one means that there is no control queue
+ * @mem: command
+ * @dead: a command was never answered: the queue is of no use until the device is reset
+ * @commands: sent; @refused: not answered with VIRTIO_NET_OK
+ */
+struct virtio_ctrl {
+	struct virtio_vq vq;
+	struct virtio_ctrl_mem *mem;
+	bool dead;
+	uint64_t commands;
+	uint64_t refused;
+};
+
+/* Longest frame around an MTU: Ethernet header and two VLAN tags. */
+#define VIRTIO_FRAME(mtu) ((mtu) + WEIR_ETH_HLEN + 2 * WEIR_VLAN_HLEN)
+/* Largest MTU with receive buffers that can be chained, and with single ones. */
+#define VIRTIO_MTU_JUMBO  9216
+#define VIRTIO_MTU_SINGLE (WEIR_BUF_ROOM - WEIR_ETH_HLEN - 2 * WEIR_VLAN_HLEN)
+
+int virtio_ctrl_promisc(struct virtio_net *v);
+int virtio_ctrl_allmulti(struct virtio_net *v);
+int virtio_ctrl_mac(struct virtio_net *v);
+int virtio_ctrl_mac_table(struct virtio_net *v);
+int virtio_ctrl_queues(struct virtio_net *v);
+
+/* --- the device --- */
+
+/**
+ * struct virtio_net - port
+ * @port: common part, first
+ * @t: transport
+ * @offered: features of the device
+ * @features: those negotiated by the last start
+ * @prefer_split: do not take packed rings although they are offered
+ * @max_pairs: queue pairs
+ * @rx_size: largest receive ring; @tx_size: largest transmit ring
+ * @dev_mtu: largest MTU
+ * @hash_types: what the device can hash; @rss_key_max and @reta_max: its other limits
+ * @rss: in force, or at the next start
+ * @mac: address; @mac_set: it is ours, not what the device came with
+ * @promisc: take all; @allmulti: all multicast; @mc: these groups, @n_mc of them
+ * @packed: kind of all rings of this configuration
+ * @rx: queues, port.conf.n_rxq; @tx: port.conf.n_txq
+ * @ctrl: control queue
+ */
+struct virtio_net {
+	struct weir_port port;
+	struct virtio_transport *t;
+	uint64_t offered;
+	uint64_t features;
+	bool prefer_split;
+	bool packed;
+	bool mac_set;
+	bool promisc;
+	bool allmulti;
+	uint8_t mac[6];
+	unsigned max_pairs;
+	unsigned rx_size, tx_size;
+	unsigned dev_mtu;
+	unsigned hash_types, rss_key_max, reta_max;
+	struct weir_rss rss;
+	unsigned n_mc;
+	uint8_t mc[WEIR_MAX_MC_ADDRS][6];
+	struct virtio_rxq *rx;
+	struct virtio_txq *tx;
+	struct virtio_ctrl ctrl;
+};
+
+static inline struct virtio_net *virtio_net_of(struct weir_port *p)
+{
+	return weir_container_of(p, struct virtio_net, port);
+}
+
+/* The largest power of two that is not above @x; 0 for 0. */
+static inline unsigned virtio_pow2(unsigned x)
+{
+	return x ? 1u << (31 - __builtin_clz(x)) : 0;
+}
+
+static inline bool virtio_has(const struct virtio_net *v, uint64_t feature)
+{
+	return (v->features & feature) != 0;
+}
+
+static inline bool virtio_failed(const struct weir_port *p)
+{
+	return __atomic_load_n(&p->failed, __ATOMIC_RELAXED);
+}
+
+/* Queue pairs that the device must serve. */
+static inline unsigned virtio_pairs(const struct virtio_net *v)
+{
+	const struct weir_port_conf *c = &v->port.conf;
+
+	return c->n_rxq > c->n_txq ? c->n_rxq : c->n_txq;
+}
+
+/* Control ops, virtio_ops.c. */
+void virtio_caps(struct weir_port *p, struct weir_port_caps *caps);
+int virtio_link(struct weir_port *p, struct weir_link *link);
+int virtio_mac_get(struct weir_port *p, uint8_t mac[6]);
+int virtio_mac_set(struct weir_port *p, const uint8_t mac[6]);
+int virtio_promisc(struct weir_port *p, bool on);
+int virtio_allmulti(struct weir_port *p, bool on);
+int virtio_mc_list(struct weir_port *p, const uint8_t (*macs)[6], unsigned n);
+int virtio_mtu_set(struct weir_port *p, unsigned mtu);
+int virtio_rss_set(struct weir_port *p, const struct weir_rss *rss);
+int virtio_rss_get(struct weir_port *p, struct weir_rss *rss);
+int virtio_xstats(struct weir_port *p, struct weir_xstat *x, unsigned n);
+int virtio_rx_intr_fd(struct weir_port *p, unsigned q);
+int virtio_rx_intr_arm(struct weir_port *p, unsigned q);
+int virtio_rx_intr_disarm(struct weir_port *p, unsigned q);
+int virtio_lsc_fd(struct weir_port *p);
+
+/* Can frames of this MTU be received as configured? Return: 0 or -EINVAL with a sentence. */
+int virtio_check_mtu(struct virtio_net *v, unsigned mtu);
+
+/* Is the device still there and well? Return: 0, or -ENODEV / -EIO with the port marked failed. */
+int virtio_check(struct virtio_net *v);
+
+#endif
