@@ -9,6 +9,8 @@
 
 /* The control queue takes one command of three descriptors at a time. */
 #define CTRL_SIZE 8
+/* 5.1.4.1 */
+#define MAX_PAIRS 0x7fff
 
 /* What is taken whenever it is offered. Not among them:
  * CTRL_VLAN: with it, devices drop VLANs that nobody asked for;
@@ -489,7 +491,6 @@ static int read_limits(struct virtio_net *v)
 static int check_limits(struct virtio_net *v)
 {
 	struct virtio_transport *t = v->t;
-	unsigned queues = t->ops->n_queues(t);
 
 	static_assert(WEIR_RSS_IPV4 == VIRTIO_NET_RSS_HASH_TYPE_IPV4 &&
 			      WEIR_RSS_IPV6_UDP == VIRTIO_NET_RSS_HASH_TYPE_UDPV6,
@@ -502,8 +503,11 @@ static int check_limits(struct virtio_net *v)
 		v->offered &= ~(VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT);
 	if (!v->reta_max)
 		v->offered &= ~VIRTIO_NET_F_RSS;
-	/* Fewer queues than pairs: the number is wrong, and with it the control queue's place. */
-	if (!v->max_pairs || 2 * v->max_pairs > queues) {
+	/*
+	 * Whether they are all there shows only once features are negotiated: QEMU takes queues
+	 * away when a driver does without MQ, and gives them back when the next one wants it.
+	 */
+	if (!v->max_pairs || v->max_pairs > MAX_PAIRS) {
 		v->offered &= ~(VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS);
 		v->max_pairs = 1;
 	}

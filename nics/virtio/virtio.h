@@ -43,7 +43,6 @@ struct virtio_queue_conf {
  * @features: what the device offers
  * @set_features: what the driver accepts
  * @config_read: @len bytes of device configuration, all of one generation
- * @n_queues: queues the device has
  * @queue_size: largest size of a queue, 0 if the device does not have it
  * @queue_enable: set the queue up; @doorbell receives the 16-bit register to write the queue's
  *                index to, or NULL where @kick must be called
@@ -62,7 +61,6 @@ struct virtio_transport_ops {
 	int (*features)(struct virtio_transport *t, uint64_t *features);
 	int (*set_features)(struct virtio_transport *t, uint64_t features);
 	int (*config_read)(struct virtio_transport *t, unsigned off, void *buf, unsigned len);
-	unsigned (*n_queues)(struct virtio_transport *t);
 	unsigned (*queue_size)(struct virtio_transport *t, unsigned index);
 	int (*queue_enable)(struct virtio_transport *t, const struct virtio_queue_conf *qc,
 			    volatile void **doorbell);

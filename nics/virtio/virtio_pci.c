@@ -229,11 +229,6 @@ static int pci_config_read(struct virtio_transport *t, unsigned off, void *buf, 
 	return -EIO;
 }
 
-static unsigned pci_n_queues(struct virtio_transport *t)
-{
-	return common_read16(to_pci(t), VIRTIO_COMMON_NUM_QUEUES);
-}
-
 static unsigned pci_queue_size(struct virtio_transport *t, unsigned index)
 {
 	struct virtio_pci *p = to_pci(t);
@@ -332,7 +327,6 @@ static const struct virtio_transport_ops virtio_pci_ops = {
 	.features = pci_features,
 	.set_features = pci_set_features,
 	.config_read = pci_config_read,
-	.n_queues = pci_n_queues,
 	.queue_size = pci_queue_size,
 	.queue_enable = pci_queue_enable,
 	.set_dma = pci_set_dma,

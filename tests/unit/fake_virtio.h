@@ -322,6 +322,10 @@ static void fake_set_status(uint8_t v)
 		assert_true(fake->master);
 	if ((v & VIRTIO_STATUS_FEATURES_OK) && (fake->accepted & fake->refuse))
 		v &= (uint8_t)~VIRTIO_STATUS_FEATURES_OK;
+	/* As QEMU does it; a reset does not bring them back. */
+	if ((v & ~fake->status) & VIRTIO_STATUS_FEATURES_OK)
+		fake->num_queues =
+			(fake->accepted & (VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS)) ? FAKE_QUEUES : 3;
 	fake->status = v;
 }
 

@@ -125,7 +125,7 @@ static void test_caps_of_a_liar(void **state)
 
 	f->dev.offered |= VIRTIO_NET_F_MTU;
 	fake_put16(VIRTIO_NET_CFG_MTU, 3);
-	fake_put16(VIRTIO_NET_CFG_MAX_VIRTQUEUE_PAIRS, 5);
+	fake_put16(VIRTIO_NET_CFG_MAX_VIRTQUEUE_PAIRS, 0x8001);
 	f->dev.net[VIRTIO_NET_CFG_RSS_MAX_KEY_SIZE] = 0;
 	assert_int_equal(fix_probe(f), 0);
 	weir_port_caps(f->port, &c);
@@ -133,6 +133,36 @@ static void test_caps_of_a_liar(void **state)
 	assert_int_equal(c.rss_types, 0);
 	assert_int_equal(c.max_mtu, VIRTIO_MTU_JUMBO);
 	assert_int_equal(c.offloads & WEIR_OFF_RX_HASH, 0);
+}
+
+/* More pairs than queues, so that the control queue is not where it should be. */
+static void test_pairs_of_a_liar(void **state)
+{
+	struct fix *f = *state;
+
+	fake_put16(VIRTIO_NET_CFG_MAX_VIRTQUEUE_PAIRS, 5);
+	f->conf.n_rxq = f->conf.n_txq = 2;
+	assert_int_equal(fix_probe(f), 0);
+	assert_int_equal(fix_start(f), -EIO);
+	assert_string_equal(f->dev.log, "virtio-queue-size");
+	assert_int_equal(f->cache->n + weir_pool_available(f->pool), BUFS);
+}
+
+/* One queue pair, then several: the device's queues come and go with MQ. */
+static void test_queues_come_back(void **state)
+{
+	struct fix *f = *state;
+	struct weir_port_caps c;
+
+	fix_up(f);
+	assert_int_equal(f->dev.num_queues, 3);
+	weir_port_close(f->port);
+	f->dev.closed = 0;
+	assert_int_equal(fix_probe(f), 0);
+	weir_port_caps(f->port, &c);
+	assert_int_equal(c.max_rxq, 4);
+	f->conf.n_rxq = f->conf.n_txq = 4;
+	assert_int_equal(fix_start(f), 0);
 }
 
 static void test_mtu(void **state)
@@ -627,6 +657,8 @@ int main(void)
 		ROW(test_doorbell_outside),
 		ROW(test_caps),
 		ROW(test_caps_of_a_liar),
+		ROW(test_pairs_of_a_liar),
+		ROW(test_queues_come_back),
 		ROW(test_mtu),
 		ROW(test_features),
 		ROW(test_features_refused),
