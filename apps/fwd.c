@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "apps/fwd.h"
+#include "core/clock.h"
+#include "core/io.h"
+#include "pci/pci.h"
+
+#include <poll.h>
+#include <sched.h>
+
+/* Passes without a packet before a worker goes to sleep, and the longest sleep. */
+#define IDLE_PASSES 2000
+#define SLEEP_MS    100
+/* How long the last packets may take to leave a TX ring at the end. */
+#define DRAIN_US 200000
+
+static unsigned count_packets(const struct weir_pkt *p, unsigned n)
+{
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		k += !(p[i].flags & WEIR_PKT_MORE);
+	return k;
+}
+
+static void rewrite(const struct fwd_route *r, struct weir_pkt *p, unsigned n)
+{
+	const char *base = r->rxq->dma.va_base;
+	bool first = true;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (first && p[i].len >= 12) {
+			uint8_t *d = weir_pkt_data(base, &p[i]);
+
+			if (r->set_dst)
+				memcpy(d, r->mac, 6);
+			memcpy(d + 6, r->mac + 6, 6);
+		}
+		first = !(p[i].flags & WEIR_PKT_MORE);
+	}
+}
+
+/* What the RX side says about a packet means nothing, or something else, on the way out. */
+static void clear_rx_flags(struct weir_pkt *p, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		p[i].flags &= (uint16_t)~WEIR_PKT_RX_ONLY;
+}
+
+/* Drop what a stuck TX ring did not take in time, so that RX does not stand still for ever. */
+static void give_up(struct fwd_worker *w, struct fwd_route *r)
+{
+	weir_drop(&r->txq->stats, WEIR_DROP_TX_FULL, count_packets(r->held, r->n_held));
+	weir_pkt_free(w->cache, r->held, r->n_held);
+	r->n_held = 0;
+}
+
+/* Post, keep the rest. */
+static void send(struct fwd_worker *w, struct fwd_route *r, const struct weir_pkt *p, unsigned n)
+{
+	unsigned sent = weir_tx_post(r->txq, p, n);
+
+	weir_count(&w->forwarded, count_packets(p, sent));
+	if (weir_likely(sent == n))
+		return;
+	if (!r->n_held)
+		r->held_since = weir_cycles();
+	r->n_held = n - sent;
+	memmove(r->held, p + sent, r->n_held * sizeof(*p));
+}
+
+/* Return: whether the route is free to receive. */
+static bool send_held(struct fwd_worker *w, struct fwd_route *r)
+{
+	weir_tx_kick(r->txq);
+	weir_tx_reap(r->txq);
+	send(w, r, r->held, r->n_held);
+	if (r->n_held && weir_cycles() - r->held_since > w->hold_cycles)
+		give_up(w, r);
+	return !r->n_held;
+}
+
+/* Take up to @n from the common budget. */
+static unsigned take_budget(struct fwd_worker *w, unsigned n)
+{
+	int64_t left = __atomic_fetch_sub(w->budget, n, __ATOMIC_RELAXED);
+
+	if (left >= (int64_t)n)
+		return n;
+	__atomic_fetch_add(w->budget, left > 0 ? (int64_t)n - left : (int64_t)n, __ATOMIC_RELAXED);
+	return left > 0 ? (unsigned)left : 0;
+}
+
+static unsigned receive(struct fwd_worker *w, struct fwd_route *r, struct weir_pkt *p)
+{
+	unsigned want = w->burst, n;
+
+	if (weir_unlikely(w->lossless) && !capring_room(w->cap, want))
+		return 0;
+	if (weir_unlikely(w->budget != NULL)) {
+		want = take_budget(w, want);
+		if (!want)
+			return 0;
+	}
+	n = weir_rx(r->rxq, p, want);
+	if (weir_unlikely(w->budget != NULL))
+		__atomic_fetch_add(w->budget, (int64_t)(want - count_packets(p, n)),
+				   __ATOMIC_RELAXED);
+	return n;
+}
+
+static unsigned pass_route(struct fwd_worker *w, struct fwd_route *r)
+{
+	struct weir_pkt p[FWD_BURST_MAX];
+	unsigned n;
+
+	if (weir_unlikely(r->n_held) && !send_held(w, r))
+		return 0;
+	n = receive(w, r, p);
+	if (!n)
+		return 0;
+	if (w->cap)
+		capring_push(w->cap, r->rxq->dma.va_base, p, n, w->snaplen, r->port);
+	if (!r->txq) {
+		weir_count(&w->forwarded, count_packets(p, n));
+		weir_pkt_free(w->cache, p, n);
+		return n;
+	}
+	clear_rx_flags(p, n);
+	if (r->rewrite)
+		rewrite(r, p, n);
+	send(w, r, p, n);
+	return n;
+}
+
+unsigned fwd_pass(struct fwd_worker *w)
+{
+	unsigned moved = 0;
+
+	for (unsigned i = 0; i < w->n_routes; i++)
+		moved += pass_route(w, &w->routes[i]);
+	/* One doorbell a queue and pass. */
+	for (unsigned i = 0; i < w->n_routes; i++)
+		if (w->routes[i].txq)
+			weir_tx_kick(w->routes[i].txq);
+	return moved;
+}
+
+/* Return: segments that are still in TX rings or held. */
+static unsigned reap_all(struct fwd_worker *w)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < w->n_routes; i++)
+		if (w->routes[i].txq)
+			left += weir_tx_reap(w->routes[i].txq) + w->routes[i].n_held;
+	return left;
+}
+
+/* Arm every RX queue. Return: true if nothing came meanwhile and all can be waited for. */
+static bool arm_all(struct fwd_worker *w, struct pollfd *fds)
+{
+	bool quiet = true;
+
+	for (unsigned i = 0; i < w->n_routes; i++) {
+		struct weir_rxq *q = w->routes[i].rxq;
+
+		fds[i].fd = weir_port_rx_intr_fd(q->port, q->index);
+		fds[i].events = POLLIN;
+		quiet &= fds[i].fd >= 0 && !weir_port_rx_intr_arm(q->port, q->index);
+	}
+	return quiet;
+}
+
+static void sleep_on_interrupts(struct fwd_worker *w)
+{
+	struct pollfd fds[FWD_MAX_ROUTES];
+
+	if (reap_all(w))
+		return;
+	if (arm_all(w, fds)) {
+		weir_count(&w->sleeps, 1);
+		poll(fds, w->n_routes, SLEEP_MS);
+	}
+	for (unsigned i = 0; i < w->n_routes; i++) {
+		struct weir_rxq *q = w->routes[i].rxq;
+
+		weir_port_rx_intr_disarm(q->port, q->index);
+		if (fds[i].fd >= 0)
+			weir_eventfd_drain(fds[i].fd);
+	}
+}
+
+static void idle(struct fwd_worker *w, unsigned passes)
+{
+	if (passes % 64 == 0)
+		reap_all(w);
+	if (w->idle == FWD_YIELD)
+		sched_yield();
+	else if (w->idle == FWD_SLEEP && passes >= IDLE_PASSES)
+		sleep_on_interrupts(w);
+	else
+		weir_pause();
+}
+
+static void drain(struct fwd_worker *w)
+{
+	struct weir_deadline d = weir_deadline_us(DRAIN_US);
+
+	do {
+		for (unsigned i = 0; i < w->n_routes; i++) {
+			struct fwd_route *r = &w->routes[i];
+
+			if (r->txq && r->n_held)
+				send_held(w, r);
+			if (r->txq)
+				weir_tx_kick(r->txq);
+		}
+	} while (reap_all(w) && !weir_deadline_passed(d));
+	for (unsigned i = 0; i < w->n_routes; i++)
+		if (w->routes[i].n_held)
+			give_up(w, &w->routes[i]);
+}
+
+void *fwd_run(void *arg)
+{
+	struct fwd_worker *w = arg;
+	unsigned passes = 0;
+
+	if (w->cpu >= 0) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET((unsigned)w->cpu, &set);
+		w->err = -pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+	}
+	while (!*w->stop) {
+		if (fwd_pass(w))
+			passes = 0;
+		else
+			idle(w, ++passes);
+	}
+	drain(w);
+	return NULL;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The forwarding loop: a thread that moves bursts along its routes, from an RX queue to a TX
+ * queue, or to a capture ring only.
+ */
+#ifndef WEIR_APPS_FWD_H
+#define WEIR_APPS_FWD_H
+
+#include "apps/capring.h"
+#include "core/port.h"
+
+#include <pthread.h>
+
+#define FWD_BURST_MAX  64
+#define FWD_MAX_ROUTES 64
+
+enum fwd_idle {
+	FWD_SPIN,  /* poll without pause */
+	FWD_YIELD, /* offer the processor when there was nothing */
+	FWD_SLEEP, /* after a while of nothing, sleep on the RX interrupts */
+};
+
+/**
+ * struct fwd_route - from one RX queue onwards
+ * @rxq: where packets come from
+ * @txq: where they go; NULL: to the capture ring alone
+ * @n_held: segments that found no room in @txq and go first in the next pass
+ * @held_since: cycles at which @held began to wait
+ * @rewrite: put @mac into the frames
+ * @mac: destination, then source address
+ * @set_dst: rewrite the destination too
+ * @port: number of the receiving port, for the capture
+ * @held: these segments
+ */
+struct fwd_route {
+	struct weir_rxq *rxq;
+	struct weir_txq *txq;
+	unsigned n_held;
+	uint64_t held_since;
+	bool rewrite, set_dst;
+	uint8_t mac[12];
+	unsigned port;
+	struct weir_pkt held[FWD_BURST_MAX];
+};
+
+/**
+ * struct fwd_worker - one forwarding thread
+ * @routes: its routes, @n_routes of them; nobody else touches their queues
+ * @burst: segments asked for at once, at most FWD_BURST_MAX
+ * @idle: what to do when there is nothing
+ * @cap: where copies go, or NULL
+ * @snaplen: bytes of each
+ * @lossless: rather leave packets in the NIC than miss one in @cap
+ * @stop: set to end the loop
+ * @budget: packets that may still be received by all workers, or NULL
+ * @hold_cycles: how long to hold packets for a full TX ring before dropping them
+ * @forwarded: packets handed to TX (or captured); read by anyone
+ * @sleeps: times it slept
+ * @cpu: pin to this, -1 not
+ * @err: of the thread's start
+ */
+struct fwd_worker {
+	struct fwd_route routes[FWD_MAX_ROUTES];
+	unsigned n_routes;
+	unsigned burst;
+	enum fwd_idle idle;
+	struct capring *cap;
+	unsigned snaplen;
+	bool lossless;
+	volatile int *stop;
+	int64_t *budget;
+	uint64_t hold_cycles;
+	uint64_t forwarded weir_cacheline;
+	uint64_t sleeps;
+	struct weir_cache *cache;
+	int cpu;
+	int err;
+	pthread_t thread;
+};
+
+/* One pass over all routes. Return: segments moved. */
+unsigned fwd_pass(struct fwd_worker *w);
+
+/* Loop until *w->stop, then see that nothing is left in a TX ring. @arg is a struct fwd_worker. */
+void *fwd_run(void *arg);
+
+#endif

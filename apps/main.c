@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `weir`: an application of libweir like any other, with one subcommand a file. */
+#include "apps/app.h"
+
+static const struct app_cmd *const commands[] = {
+	&cmd_list, &cmd_bind, &cmd_release, &cmd_l2fwd, &cmd_capture,
+};
+
+static int usage(FILE *to)
+{
+	fprintf(to, "usage: weir COMMAND [OPTIONS] ...\n\n"
+		    "Userspace NIC drivers over VFIO cdev and IOMMUFD.\n\n");
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(commands); i++)
+		fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	fprintf(to, "\n`weir COMMAND --help` tells more. A device is named by its PCI address\n"
+		    "(0000:03:00.0), or null: or pcap:IN,OUT.\n");
+	return to == stdout ? APP_OK : APP_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return usage(stderr);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return usage(stdout);
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("weir " WEIR_VERSION);
+		return APP_OK;
+	}
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(commands); i++)
+		if (!strcmp(argv[1], commands[i]->name))
+			return commands[i]->run(argc - 1, argv + 1);
+	fprintf(stderr, "weir: there is no command \"%s\".\n", argv[1]);
+	return usage(stderr);
+}

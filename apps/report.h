@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a run shows of itself: the live table, the summary, the same as JSON. */
+#ifndef WEIR_APPS_REPORT_H
+#define WEIR_APPS_REPORT_H
+
+#include "apps/runtime.h"
+
+struct report;
+
+/* @live: repaint one screen; otherwise print lines. */
+int report_open(const struct rt *rt, bool live, struct report **out);
+void report_close(struct report *r);
+
+/* Print the state now; rates are since the last call. */
+void report_tick(struct report *r);
+
+/* The summary at the end, as text or JSON, on stdout. */
+void report_final(struct report *r, bool json);
+
+#endif

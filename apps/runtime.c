@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "apps/runtime.h"
+#include "core/clock.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define CAPTURE_RING (16u << 20)
+/* What a ring pair takes at most besides buffers: descriptors, headers, control queue. */
+#define QUEUE_BYTES  (512u << 10)
+#define DESC_DEFAULT 1024
+#define HOLD_MS	     10
+
+/* --- memory --- */
+
+static int dev_node(struct rt *rt, unsigned i)
+{
+	struct weir_pci_info info;
+
+	if (!rt->ports[i].is_pci || weir_pci_info(rt->w, rt->ports[i].bdf, &info))
+		return WEIR_NODE_ANY;
+	return info.node;
+}
+
+static unsigned mem_of(struct rt *rt, int node)
+{
+	for (unsigned i = 0; i < rt->n_mem; i++)
+		if (rt->mem[i].node == node)
+			return i;
+	return 0;
+}
+
+static unsigned buffers_needed(const struct rt *rt)
+{
+	unsigned rx = rt->o.rx_desc ? rt->o.rx_desc : DESC_DEFAULT;
+	unsigned tx = rt->o.tx_desc ? rt->o.tx_desc : DESC_DEFAULT;
+
+	return rt->o.n_devs * rt->o.queues * (rx + tx + 2 * FWD_BURST_MAX) +
+	       rt->n_workers * WEIR_CACHE_SIZE;
+}
+
+static int open_memory(struct rt *rt)
+{
+	unsigned n = buffers_needed(rt);
+	size_t bytes =
+		weir_pool_bytes(n) + (size_t)rt->o.n_devs * rt->o.queues * QUEUE_BYTES + (1u << 20);
+
+	for (unsigned i = 0; i < rt->o.n_devs; i++) {
+		int node = dev_node(rt, i), err;
+
+		if (rt->n_mem &&
+		    (rt->n_mem == RT_MAX_NODES || rt->mem[mem_of(rt, node)].node == node))
+			continue;
+		err = weir_arena_create(rt->w, bytes, node, 0, &rt->mem[rt->n_mem].arena);
+		if (err)
+			return err;
+		rt->mem[rt->n_mem].node = node;
+		err = weir_pool_create(rt->mem[rt->n_mem].arena, n, &rt->mem[rt->n_mem].pool);
+		rt->n_mem++;
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* --- ports --- */
+
+static int identify(struct rt *rt, unsigned i)
+{
+	const char *dev = rt->o.devs[i];
+	struct rt_port *p = &rt->ports[i];
+
+	p->is_pci = !weir_driver_for_scheme(dev) && !weir_bdf_parse(dev, &p->bdf);
+	for (unsigned k = 0; k < i; k++) {
+		const struct rt_port *q = &rt->ports[k];
+		bool same = p->is_pci ? q->is_pci && !memcmp(&p->bdf, &q->bdf, sizeof(p->bdf))
+				      : !strcmp(dev, rt->o.devs[k]) && strncmp(dev, "null:", 5);
+
+		if (same)
+			return weir_fail(rt->w, EINVAL, "twice", "%s is named twice", dev);
+	}
+	return 0;
+}
+
+/* Take the NIC from its kernel driver if it has one, and remember to give it back. */
+static int bind_port(struct rt *rt, struct rt_port *p)
+{
+	struct weir_pci_info info;
+	char name[WEIR_BDF_LEN];
+	int r;
+
+	r = weir_pci_info(rt->w, p->bdf, &info);
+	if (r)
+		return r;
+	weir_bdf_format(p->bdf, name);
+	if (!weir_driver_for(&info, NULL))
+		return weir_fail(
+			rt->w, EOPNOTSUPP, "no-driver",
+			"%s (%04x:%04x, class %06x) has no driver in weir; `weir list` shows "
+			"which devices are supported",
+			name, info.vendor, info.device, info.class_code);
+	r = weir_pci_bind(rt->w, p->bdf, rt->o.force ? WEIR_BIND_FORCE : 0);
+	if (!r) {
+		p->bound = true;
+		fprintf(stderr, "weir: %s taken from %s for this run\n", name,
+			*info.driver ? info.driver : "no driver");
+	}
+	return r < 0 ? r : 0;
+}
+
+static int open_port(struct rt *rt, unsigned i)
+{
+	struct weir_port_open_opts oo = { .mode = rt->o.mode };
+	struct rt_port *p = &rt->ports[i];
+	struct weir_port_conf c = {
+		.n_rxq = rt->o.queues,
+		.n_txq = rt->o.queues,
+		.rx_desc = rt->o.rx_desc,
+		.tx_desc = rt->o.tx_desc,
+		.mtu = rt->o.mtu,
+		.promisc = true,
+		.rx_intr = rt->o.idle == FWD_SLEEP,
+		.arena = rt->mem[mem_of(rt, dev_node(rt, i))].arena,
+	};
+	int err = weir_port_open(rt->iommu, rt->o.devs[i], &oo, &p->port);
+
+	if (err)
+		return err;
+	weir_port_caps(p->port, &p->caps);
+	/* Frames longer than one buffer arrive in several segments. */
+	if (p->caps.offloads & WEIR_OFF_RX_JUMBO && c.mtu > WEIR_BUF_ROOM - 64)
+		c.offloads |= WEIR_OFF_RX_JUMBO;
+	return weir_port_configure(p->port, &c);
+}
+
+static int open_ports(struct rt *rt)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < rt->n_ports && !err; i++)
+		if (rt->ports[i].is_pci)
+			err = bind_port(rt, &rt->ports[i]);
+	if (!err)
+		err = open_memory(rt);
+	if (!err)
+		err = weir_iommu_open(rt->w, &rt->iommu);
+	for (unsigned i = 0; i < rt->n_ports && !err; i++)
+		err = open_port(rt, i);
+	return err;
+}
+
+/* --- workers --- */
+
+static unsigned worker_count(const struct rt_opts *o)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = o->n_cpus;
+
+	/* Unasked, leave a processor for everything else. */
+	if (!n)
+		n = cpus > 2 ? weir_min_u(o->queues, (unsigned)cpus - 1) : 1;
+	n = weir_min_u(n, o->queues);
+	return weir_min_u(n, RT_MAX_WORKERS);
+}
+
+static int open_worker(struct rt *rt, unsigned i)
+{
+	struct fwd_worker *f = aligned_alloc(WEIR_CACHE_LINE, sizeof(*f));
+	unsigned m = mem_of(rt, dev_node(rt, 0));
+	int err = 0;
+
+	if (!f)
+		return -ENOMEM;
+	memset(f, 0, sizeof(*f));
+	rt->workers[i] = f;
+	f->burst = rt->o.burst;
+	f->idle = rt->o.idle;
+	f->stop = &rt->stop_workers;
+	f->budget = rt->o.count ? &rt->budget : NULL;
+	f->hold_cycles = weir_cycles_hz() / 1000 * HOLD_MS;
+	f->cpu = i < rt->o.n_cpus ? (int)rt->o.cpus[i] : -1;
+	if (rt->o.capture) {
+		err = capring_create(CAPTURE_RING, &rt->rings[i]);
+		f->cap = rt->rings[i];
+		f->snaplen = rt->o.capture->snaplen;
+		f->lossless = rt->o.lossless;
+	}
+	return err ? err : weir_cache_create(rt->mem[m].pool, &f->cache);
+}
+
+int rt_route(struct rt *rt, unsigned from, int to, const uint8_t *dst_mac, bool rewrite)
+{
+	struct weir_port *rx = rt->ports[from].port;
+	struct weir_port *tx = to < 0 ? NULL : rt->ports[to].port;
+
+	for (unsigned q = 0; q < rt->o.queues; q++) {
+		struct fwd_worker *f = rt->workers[q % rt->n_workers];
+		struct fwd_route *r = &f->routes[f->n_routes];
+		int err;
+
+		if (f->n_routes == FWD_MAX_ROUTES)
+			return weir_fail(rt->w, E2BIG, "routes",
+					 "too many queues for one worker; "
+					 "name more CPUs with --cores");
+		r->rxq = rx->rxq[q];
+		r->txq = tx ? tx->txq[q] : NULL;
+		r->port = from;
+		r->rewrite = rewrite;
+		r->set_dst = dst_mac != NULL;
+		if (dst_mac)
+			memcpy(r->mac, dst_mac, 6);
+		err = rewrite && tx ? weir_port_mac_get(tx, r->mac + 6) : 0;
+		if (!err)
+			err = weir_port_queue_cache(rx, q, f->cache);
+		if (err)
+			return err;
+		f->n_routes++;
+	}
+	return 0;
+}
+
+/* --- capture --- */
+
+static int write_ring(struct rt *rt, struct capring *r)
+{
+	const struct caprec *rec;
+	int n = 0;
+
+	while ((rec = capring_peek(r)) && n < 1024) {
+		int err = pcapw_write(rt->pcap, rec->ts_ns, rec + 1, rec->caplen, rec->len);
+
+		capring_pop(r, rec);
+		if (err < 0)
+			return err;
+		rt->cap_seen++;
+		__atomic_store_n(&rt->cap_written, pcapw_count(rt->pcap), __ATOMIC_RELAXED);
+		if (rt->o.capture_count && pcapw_count(rt->pcap) >= rt->o.capture_count)
+			return -ECANCELED;
+		n++;
+	}
+	return n;
+}
+
+static void *capture_thread(void *arg)
+{
+	struct rt *rt = arg;
+	bool last = false;
+
+	for (;;) {
+		int moved = 0;
+
+		for (unsigned i = 0; i < rt->n_workers; i++) {
+			int n = write_ring(rt, rt->rings[i]);
+
+			if (n < 0) {
+				__atomic_store_n(&rt->cap_err, n, __ATOMIC_RELEASE);
+				return NULL;
+			}
+			moved += n;
+		}
+		if (moved)
+			continue;
+		if (last)
+			return NULL;
+		/* One more look after the workers have stopped. */
+		last = __atomic_load_n(&rt->cap_stop, __ATOMIC_ACQUIRE);
+		if (!last)
+			weir_sleep_us(500);
+	}
+}
+
+static int start_capture(struct rt *rt)
+{
+	int err;
+
+	if (!rt->o.capture)
+		return 0;
+	err = -pthread_create(&rt->cap_thread, NULL, capture_thread, rt);
+	if (err)
+		return weir_fail(rt->w, err, "thread", "no thread for the capture: %s",
+				 weir_strerror(err));
+	rt->cap_running = true;
+	return 0;
+}
+
+static void stop_capture(struct rt *rt)
+{
+	if (rt->cap_running) {
+		__atomic_store_n(&rt->cap_stop, 1, __ATOMIC_RELEASE);
+		pthread_join(rt->cap_thread, NULL);
+		rt->cap_running = false;
+	}
+	if (rt->pcap) {
+		int err;
+
+		snprintf(rt->cap_path, sizeof(rt->cap_path), "%s", pcapw_path(rt->pcap));
+		err = pcapw_close(rt->pcap);
+		rt->pcap = NULL;
+		if (err && (!rt->cap_err || rt->cap_err == -ECANCELED))
+			rt->cap_err = err;
+	}
+}
+
+/* --- the whole --- */
+
+int rt_open(struct rt *rt, const struct rt_opts *o)
+{
+	int err;
+
+	rt->o = *o;
+	rt->budget = (int64_t)o->count;
+	err = app_open(o->verbose, &rt->w);
+	if (err)
+		return err;
+	rt->n_ports = o->n_devs;
+	rt->n_workers = worker_count(o);
+	for (unsigned i = 0; i < rt->n_ports && !err; i++)
+		err = identify(rt, i);
+	/* The cheap things that can be wrong come before devices are touched. */
+	if (!err && o->capture)
+		err = pcapw_open(rt->w, o->capture, &rt->pcap);
+	if (!err)
+		err = open_ports(rt);
+	for (unsigned i = 0; i < rt->n_workers && !err; i++)
+		err = open_worker(rt, i);
+	if (err)
+		rt_close(rt);
+	return err;
+}
+
+static int start_workers(struct rt *rt)
+{
+	for (; rt->n_running < rt->n_workers; rt->n_running++) {
+		struct fwd_worker *f = rt->workers[rt->n_running];
+		int err = -pthread_create(&f->thread, NULL, fwd_run, f);
+
+		if (err)
+			return weir_fail(rt->w, err, "thread", "no thread for worker %u: %s",
+					 rt->n_running, weir_strerror(err));
+	}
+	return 0;
+}
+
+int rt_start(struct rt *rt)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < rt->n_ports && !err; i++)
+		err = weir_port_start(rt->ports[i].port);
+	if (!err)
+		err = start_capture(rt);
+	if (!err)
+		err = start_workers(rt);
+	return err;
+}
+
+static int port_failed(const struct rt *rt)
+{
+	for (unsigned i = 0; i < rt->n_ports; i++)
+		if (rt->ports[i].port &&
+		    __atomic_load_n(&rt->ports[i].port->failed, __ATOMIC_RELAXED))
+			return -EIO;
+	return 0;
+}
+
+bool rt_done(struct rt *rt)
+{
+	return port_failed(rt) || __atomic_load_n(&rt->cap_err, __ATOMIC_ACQUIRE) ||
+	       (rt->o.count && __atomic_load_n(&rt->budget, __ATOMIC_RELAXED) <= 0 &&
+		rt_forwarded(rt) >= rt->o.count);
+}
+
+void rt_stop(struct rt *rt)
+{
+	rt->stop_workers = 1;
+	for (unsigned i = 0; i < rt->n_running; i++) {
+		pthread_join(rt->workers[i]->thread, NULL);
+		if (rt->workers[i]->err)
+			weir_warn(rt->w, "worker %u could not be pinned to CPU %d: %s", i,
+				  rt->workers[i]->cpu, weir_strerror(rt->workers[i]->err));
+	}
+	rt->n_running = 0;
+	for (unsigned i = 0; i < rt->n_ports; i++)
+		if (rt->ports[i].port)
+			weir_port_stop(rt->ports[i].port);
+	stop_capture(rt);
+}
+
+int rt_close(struct rt *rt)
+{
+	int err = 0;
+
+	if (!rt->w)
+		return 0;
+	rt_stop(rt);
+	err = port_failed(rt);
+	if (!err && rt->cap_err != -ECANCELED)
+		err = rt->cap_err;
+	for (unsigned i = 0; i < rt->n_ports; i++)
+		weir_port_close(rt->ports[i].port);
+	weir_iommu_close(rt->iommu);
+	for (unsigned i = 0; i < rt->n_workers; i++) {
+		if (rt->workers[i])
+			weir_cache_destroy(rt->workers[i]->cache);
+		free(rt->workers[i]);
+		capring_destroy(rt->rings[i]);
+	}
+	for (unsigned i = 0; i < rt->n_mem; i++) {
+		weir_pool_destroy(rt->mem[i].pool);
+		weir_arena_destroy(rt->mem[i].arena);
+	}
+	for (unsigned i = 0; i < rt->n_ports; i++)
+		if (rt->ports[i].bound && weir_pci_release(rt->w, rt->ports[i].bdf) < 0 && !err)
+			err = -EIO;
+	weir_close(rt->w);
+	rt->w = NULL;
+	return err;
+}
+
+uint64_t rt_forwarded(const struct rt *rt)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < rt->n_workers; i++)
+		n += __atomic_load_n(&rt->workers[i]->forwarded, __ATOMIC_RELAXED);
+	return n;
+}
+
+uint64_t rt_capture_missed(const struct rt *rt)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < rt->n_workers; i++)
+		if (rt->rings[i])
+			n += __atomic_load_n(&rt->rings[i]->missed, __ATOMIC_RELAXED);
+	return n;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Everything between the command line and the forwarding loop: memory, ports, threads. */
+#ifndef WEIR_APPS_RUNTIME_H
+#define WEIR_APPS_RUNTIME_H
+
+#include "apps/app.h"
+#include "apps/fwd.h"
+#include "apps/pcapw.h"
+
+#define RT_MAX_PORTS   16
+#define RT_MAX_WORKERS 16
+#define RT_MAX_NODES   8
+
+/**
+ * struct rt_opts - what a forwarding subcommand was asked for
+ * @devs: device strings, @n_devs of them
+ * @mode: how to claim PCI devices
+ * @queues: RX (and, if @tx, TX) queues a port
+ * @cpus: one worker each, pinned; none: workers are not pinned
+ * @n_cpus: how many
+ * @rx_desc: ring sizes, 0 for the default
+ * @tx_desc: ring sizes, 0 for the default
+ * @mtu: 0 for 1500
+ * @burst: segments a burst
+ * @idle: what idle workers do
+ * @force: take NICs whose interfaces are in use
+ * @verbose: count of -v
+ * @capture: file to write what is received to, or NULL
+ * @capture_count: end the capture after so many frames in the file, 0 never
+ * @lossless: the capture may not miss a packet
+ * @count: stop after so many packets, 0 never
+ */
+struct rt_opts {
+	char **devs;
+	unsigned n_devs;
+	enum weir_mode mode;
+	unsigned queues;
+	unsigned cpus[RT_MAX_WORKERS];
+	unsigned n_cpus;
+	unsigned rx_desc, tx_desc, mtu, burst;
+	enum fwd_idle idle;
+	bool force;
+	unsigned verbose;
+	const struct pcapw_opts *capture;
+	uint64_t capture_count;
+	bool lossless;
+	uint64_t count;
+};
+
+struct rt_port {
+	struct weir_port *port;
+	struct weir_port_caps caps;
+	struct weir_bdf bdf;
+	bool is_pci;
+	bool bound; /* by us: give it back at the end */
+};
+
+struct rt {
+	struct rt_opts o;
+	struct weir *w;
+	struct weir_iommu *iommu;
+	struct {
+		int node;
+		struct weir_arena *arena;
+		struct weir_pool *pool;
+	} mem[RT_MAX_NODES];
+	unsigned n_mem;
+	struct rt_port ports[RT_MAX_PORTS];
+	unsigned n_ports;
+	struct fwd_worker *workers[RT_MAX_WORKERS];
+	unsigned n_workers, n_running;
+	volatile int stop_workers;
+	int64_t budget;
+	/* capture: written by a thread of its own */
+	struct pcapw *pcap;
+	struct capring *rings[RT_MAX_WORKERS];
+	pthread_t cap_thread;
+	bool cap_running;
+	volatile int cap_stop;
+	int cap_err;
+	uint64_t cap_seen, cap_written;
+	char cap_path[4096];
+};
+
+/**
+ * rt_open() - claim devices, allocate memory, set up ports and workers
+ * @rt: zeroed
+ * @o: copied
+ * Return: 0 or negative errno with a sentence; on failure nothing is left.
+ */
+int rt_open(struct rt *rt, const struct rt_opts *o);
+
+/* Give worker threads something to do: @from to @to (NULL: capture only), all queues. */
+int rt_route(struct rt *rt, unsigned from, int to, const uint8_t *dst_mac, bool rewrite);
+
+/* Start ports and threads. */
+int rt_start(struct rt *rt);
+
+/* Whether the run should end: budget used up, a port failed, the capture failed or is complete. */
+bool rt_done(struct rt *rt);
+
+/* Stop threads, drain and stop ports, finish the capture. Counters stay readable. */
+void rt_stop(struct rt *rt);
+
+/* Release everything. Return: 0, or the first error of the run. */
+int rt_close(struct rt *rt);
+
+uint64_t rt_forwarded(const struct rt *rt);
+uint64_t rt_capture_missed(const struct rt *rt);
+
+#endif
