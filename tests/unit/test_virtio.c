@@ -623,6 +623,81 @@ static void test_no_notify(void **state)
 	assert_int_equal(f->dev.q[1].kicks, 0);
 }
 
+/* --- anything --- */
+
+/* Small numbers are those that get far. */
+static uint32_t some_number(unsigned *seed)
+{
+	unsigned r = (unsigned)rand_r(seed);
+
+	return r % 8 == 0 ? (uint32_t)rand_r(seed) : r % 5 == 0 ? 70 + r / 8 % 2000 : r / 8 % 64;
+}
+
+static void some_use(unsigned q, unsigned *seed)
+{
+	struct fake_chain c = { 0 };
+	unsigned r = (unsigned)rand_r(seed) % 100;
+
+	if (r >= 90) {
+		fake_push(q, some_number(seed), some_number(seed), 1);
+		return;
+	}
+	if (!fake_pop(q, &c))
+		return;
+	if (q == 0)
+		((struct virtio_net_hdr *)c.seg[0].va)->num_buffers =
+			weir_le16(r < 70 ? 1 : r % 12);
+	fake_push(q, c.id, q ? 0 : r < 80 ? 100 + r : some_number(seed), c.descs);
+}
+
+/* Packets in and out, by a device that sometimes writes nonsense. Return: rounds it lasted. */
+static unsigned live_with_it(struct fix *f, unsigned *seed)
+{
+	struct weir_pkt p[32];
+	unsigned i, n, took;
+
+	for (i = 0; i < 300 && !f->port->failed; i++) {
+		for (unsigned k = (unsigned)rand_r(seed) % 10; k > 0; k--)
+			some_use(0, seed);
+		for (unsigned k = (unsigned)rand_r(seed) % 10; k > 0; k--)
+			some_use(1, seed);
+		n = weir_rx(fix_rxq(f), p, 32);
+		for (unsigned k = 0; k < n; k++)
+			p[k].flags &= WEIR_PKT_MORE;
+		took = weir_tx_post(fix_txq(f), p, n);
+		weir_pkt_free(f->cache, p + took, n - took);
+		weir_tx_kick(fix_txq(f));
+	}
+	return i;
+}
+
+static void hostile(struct fix *f, unsigned offloads)
+{
+	unsigned seed = 1, rounds = 0;
+
+	f->dev.wild = true;
+	f->conf.offloads = offloads;
+	for (unsigned i = 0; i < 200; i++) {
+		fix_up(f);
+		rounds += live_with_it(f, &seed);
+		weir_port_close(f->port);
+		f->port = NULL;
+		f->dev.closed = 0;
+		assert_int_equal(f->cache->n + weir_pool_available(f->pool), BUFS);
+	}
+	assert_true(rounds > 200);
+}
+
+static void test_hostile(void **state)
+{
+	hostile(*state, 0);
+}
+
+static void test_hostile_full(void **state)
+{
+	hostile(*state, WEIR_OFF_RX_JUMBO | WEIR_OFF_RX_CSUM | WEIR_OFF_RX_HASH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -651,6 +726,8 @@ int main(void)
 		ROW(test_empty_pool),
 		ROW(test_stop_gives_back),
 		ROW(test_no_notify),
+		ROW(test_hostile),
+		ROW(test_hostile_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
