@@ -5,6 +5,7 @@
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ struct pcapw {
 	struct bpf_program prog;
 	bool has_prog;
 	FILE *f;
+	char *buf; /* glibc takes a buffer's size only together with the buffer */
 	pcap_dumper_t *dump;
 	char path[PATH_MAX];
 	unsigned seq;
@@ -63,7 +65,7 @@ static int open_file(struct pcapw *p)
 	p->f = strcmp(p->path, "-") ? fopen(p->path, "we") : fdopen(dup(STDOUT_FILENO), "w");
 	if (!p->f)
 		return fail(p, errno, "cannot write");
-	setvbuf(p->f, NULL, _IOFBF, FILE_BUFFER);
+	setvbuf(p->f, p->buf, _IOFBF, FILE_BUFFER);
 	p->dump = pcap_dump_fopen(p->dead, p->f);
 	if (!p->dump) {
 		fclose(p->f);
@@ -99,16 +101,20 @@ int pcapw_open(struct weir *w, const struct pcapw_opts *o, struct pcapw **out)
 	p->filter = strdup(o->filter ? o->filter : "");
 	p->dead = pcap_open_dead_with_tstamp_precision(DLT_EN10MB, (int)o->snaplen,
 						       PCAP_TSTAMP_PRECISION_NANO);
-	if (p->file && p->filter && p->dead)
+	p->buf = malloc(FILE_BUFFER);
+	if (p->file && p->filter && p->dead && p->buf)
 		err = compile_filter(p);
-	if (!err)
-		err = open_file(p);
 	if (err) {
 		pcapw_close(p);
 		return err;
 	}
 	*out = p;
 	return 0;
+}
+
+int pcapw_start(struct pcapw *p)
+{
+	return open_file(p);
 }
 
 int pcapw_flush(struct pcapw *p)
@@ -125,13 +131,14 @@ int pcapw_flush(struct pcapw *p)
 /* Close the current file; if writing failed, cut it after the last whole frame known to be in. */
 static void close_file(struct pcapw *p)
 {
+	struct stat st;
 	int fd = -1;
 
 	if (!p->dump)
 		return;
 	if (!p->err)
 		pcapw_flush(p);
-	if (p->err && strcmp(p->path, "-"))
+	if (p->err && !fstat(fileno(p->f), &st) && S_ISREG(st.st_mode))
 		fd = dup(fileno(p->f));
 	pcap_dump_close(p->dump);
 	p->dump = NULL;
@@ -156,6 +163,7 @@ int pcapw_close(struct pcapw *p)
 		pcap_freecode(&p->prog);
 	if (p->dead)
 		pcap_close(p->dead);
+	free(p->buf);
 	free(p->file);
 	free(p->filter);
 	free(p);

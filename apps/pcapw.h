@@ -30,8 +30,11 @@ struct pcapw_opts {
 
 struct pcapw;
 
-/* Return: 0; -EINVAL (filter), or the errno of opening; with a sentence. */
+/* Compiles the filter, opens no file yet. Return: 0; -EINVAL (filter) with a sentence. */
 int pcapw_open(struct weir *w, const struct pcapw_opts *o, struct pcapw **out);
+
+/* Open the (first) file; a file of that name is replaced. Return: 0, or negative errno. */
+int pcapw_start(struct pcapw *p);
 
 /**
  * pcapw_write() - filter and write one frame

@@ -329,11 +329,14 @@ static void final_json(struct report *r, double secs)
 	json_object_put(o);
 }
 
-static void final_text(struct report *r, double secs)
+static void final_text(struct report *r)
 {
 	const struct rt *rt = r->rt;
 
+	/* Rates of the whole run, this time. */
 	r->live = false;
+	r->last = r->began;
+	memset(r->prev, 0, sizeof(r->prev));
 	printf("\n");
 	report_tick(r);
 	for (unsigned i = 0; i < rt->n_ports; i++) {
@@ -344,7 +347,6 @@ static void final_text(struct report *r, double secs)
 			       rt->ports[i].caps.driver,
 			       weir_mode_name(weir_iodev_mode(weir_pci_iodev(d))));
 	}
-	printf("%llu packets forwarded in %.1f s\n", (unsigned long long)rt_forwarded(rt), secs);
 	if (rt->o.capture)
 		printf("%llu packets captured to %s, %llu missed\n",
 		       (unsigned long long)rt->cap_written, rt->cap_path,
@@ -358,6 +360,6 @@ void report_final(struct report *r, bool json)
 	if (json)
 		final_json(r, secs);
 	else
-		final_text(r, secs);
+		final_text(r);
 	fflush(stdout);
 }

@@ -275,6 +275,9 @@ static int start_capture(struct rt *rt)
 
 	if (!rt->o.capture)
 		return 0;
+	err = pcapw_start(rt->pcap);
+	if (err)
+		return err;
 	err = -pthread_create(&rt->cap_thread, NULL, capture_thread, rt);
 	if (err)
 		return weir_fail(rt->w, err, "thread", "no thread for the capture: %s",
@@ -343,12 +346,12 @@ static int start_workers(struct rt *rt)
 
 int rt_start(struct rt *rt)
 {
-	int err = 0;
+	int err;
 
+	/* The file before the ports: no packet is taken that could not be written. */
+	err = start_capture(rt);
 	for (unsigned i = 0; i < rt->n_ports && !err; i++)
 		err = weir_port_start(rt->ports[i].port);
-	if (!err)
-		err = start_capture(rt);
 	if (!err)
 		err = start_workers(rt);
 	return err;

@@ -177,12 +177,28 @@ tcp_through() {
 listening() { in_ns B netstat -ltn | grep -q ":$1 "; }
 checksum_in() { sed -nE 's/.*checksum ([0-9a-f]+).*/\1/p' "$1"; }
 
+# mixed COUNT: the path of a file of so many mixed frames
+mixed() {
+	[ -s "/tmp/mixed-$1.pcap" ] || pktgen -n "$1" -s 42 "/tmp/mixed-$1.pcap" || return
+	echo "/tmp/mixed-$1.pcap"
+}
+
 # frames_through COUNT [WIRETEST OPTIONS]: mixed frames A to B, then B to A
 frames_through() {
-	local count=$1 pcap=/tmp/mixed-$1.pcap
+	local pcap
+	pcap=$(mixed "$1") || return
 	shift
-	[ -s "$pcap" ] || pktgen -n "$count" -s 42 "$pcap" || return
 	wiretest "$@" A:peer0 B:peer1 "$pcap" && wiretest "$@" B:peer1 A:peer0 "$pcap"
+}
+
+# flood SECONDS: both peers send as fast as they can, in the background; FLOODS: their process ids
+flood() {
+	local pcap
+	pcap=$(mixed 2000) || return
+	wiretest --flood "$1" A:peer0 "$pcap" &
+	FLOODS=$!
+	wiretest --flood "$1" B:peer1 "$pcap" &
+	FLOODS="$FLOODS $!"
 }
 
 # --- the forwarder
@@ -220,6 +236,11 @@ forward_stop() {
 
 # json FILE: one "path value" line a leaf, as in "ports.0.queues.1.rx_packets 4711"
 json() { awk -f /vm/json.awk "$1"; }
+
+# json_count FILE PATTERN: how many leaves whose path matches have a number above 0
+json_count() {
+	json "$1" | awk -v p="$2" '$1 ~ p && $2 > 0 { n++ } END { print n + 0 }'
+}
 
 # released BDF: back at the driver it had, with an interface
 released() { [ "$(driver_of "$1")" = "$DUT_DRIVER" ] && wait_for 5 has_netdev "$1"; }

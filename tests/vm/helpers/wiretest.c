@@ -3,7 +3,8 @@
  * wiretest: send a pcap file into one interface and compare what comes out of another with it.
  *
  *   wiretest [OPTIONS] TX RX FILE.pcap        TX and RX: [NETNS:]INTERFACE
- *   wiretest --flood SECONDS TX FILE.pcap     send only, as fast as it goes
+ *   wiretest --flood SECONDS TX FILE.pcap     send only, over and over, as fast as it goes
+ *   wiretest --once RATE TX FILE.pcap         send only, once, so many frames a second
  *
  *   --order total|class|flow   what must keep its order (checker.h); default total
  *   --window N                 frames under way at most, default 64: an emulated receiver is slow
@@ -38,7 +39,7 @@
 
 struct options {
 	enum order order;
-	unsigned long window, count, flood;
+	unsigned long window, count, flood, once;
 	double wait;
 	const char *write;
 };
@@ -276,6 +277,26 @@ static int flood(const struct options *o, int tx, const struct pcapfile *file)
 	return 0;
 }
 
+static int send_once(const struct options *o, int tx, const struct pcapfile *file)
+{
+	double start = now();
+	size_t sent = 0;
+
+	while (sent < o->count) {
+		double due = (now() - start) * (double)o->once;
+		unsigned long room = due > (double)sent ? (unsigned long)(due - (double)sent) : 0;
+
+		if (room > o->count - sent)
+			room = o->count - sent;
+		if (room)
+			sent += send_some(tx, file, sent, room);
+		else
+			usleep(1000);
+	}
+	printf("wiretest: sent %zu frames once\n", sent);
+	return 0;
+}
+
 static enum order parse_order(const char *s)
 {
 	if (!strcmp(s, "total"))
@@ -293,6 +314,7 @@ static void parse(struct options *o, int argc, char **argv)
 		{"order", required_argument, NULL, 'o'}, {"window", required_argument, NULL, 'w'},
 		{"count", required_argument, NULL, 'c'}, {"wait", required_argument, NULL, 't'},
 		{"write", required_argument, NULL, 'W'}, {"flood", required_argument, NULL, 'f'},
+		{"once", required_argument, NULL, 'O'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -310,11 +332,14 @@ static void parse(struct options *o, int argc, char **argv)
 			o->write = optarg;
 		else if (c == 'f')
 			o->flood = strtoul(optarg, NULL, 0);
+		else if (c == 'O')
+			o->once = strtoul(optarg, NULL, 0);
 		else
 			die("wiretest: the head of wiretest.c lists the options");
 	}
-	if (argc - optind != (o->flood ? 2 : 3) || !o->window)
-		die("usage: wiretest [OPTIONS] TX RX FILE.pcap, or wiretest --flood S TX FILE.pcap");
+	if (argc - optind != (o->flood || o->once ? 2 : 3) || !o->window)
+		die("usage: wiretest [OPTIONS] TX RX FILE.pcap, or wiretest"
+		    " --flood SECONDS|--once RATE TX FILE.pcap");
 }
 
 int main(int argc, char **argv)
@@ -333,6 +358,8 @@ int main(int argc, char **argv)
 	tx = open_socket(argv[optind], 0);
 	if (o.flood) {
 		status = flood(&o, tx, &file);
+	} else if (o.once) {
+		status = send_once(&o, tx, &file);
 	} else {
 		rx = open_socket(argv[optind + 1], ETH_P_ALL);
 		status = compare(&o, tx, rx, &file);
