@@ -42,8 +42,7 @@ static unsigned buffers_needed(const struct rt *rt)
 static int open_memory(struct rt *rt)
 {
 	unsigned n = buffers_needed(rt);
-	size_t bytes =
-		weir_pool_bytes(n) + (size_t)rt->o.n_devs * rt->o.queues * QUEUE_BYTES + (1u << 20);
+	size_t rings = (size_t)rt->o.n_devs * rt->o.queues * QUEUE_BYTES + (1u << 20);
 
 	for (unsigned i = 0; i < rt->o.n_devs; i++) {
 		int node = dev_node(rt, i), err;
@@ -51,7 +50,7 @@ static int open_memory(struct rt *rt)
 		if (rt->n_mem &&
 		    (rt->n_mem == RT_MAX_NODES || rt->mem[mem_of(rt, node)].node == node))
 			continue;
-		err = weir_arena_create(rt->w, bytes, node, 0, &rt->mem[rt->n_mem].arena);
+		err = weir_pool_arena(rt->w, n, rings, node, 0, &rt->mem[rt->n_mem].arena);
 		if (err)
 			return err;
 		rt->mem[rt->n_mem].node = node;

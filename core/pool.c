@@ -16,24 +16,39 @@ struct weir_pool {
 	unsigned count;
 };
 
-size_t weir_pool_bytes(unsigned count)
+size_t weir_pool_bytes(unsigned count, size_t page_size)
 {
-	return (size_t)count * WEIR_BUF_SIZE;
+	size_t in_page = page_size / WEIR_BUF_SIZE;
+
+	if (in_page <= 1)
+		return (size_t)count * page_size;
+	/* One buffer's worth may be left unused at the end of each page. */
+	return ((size_t)count + count / in_page + 2) * WEIR_BUF_SIZE;
 }
 
-static void fill(struct weir_pool *p)
+/*
+ * No buffer crosses a page: a device model that maps a segment in one piece can then do so (QEMU's
+ * igb drops the frame otherwise), and physical addresses stay usable where there is no IOMMU.
+ */
+static void fill(struct weir_pool *p, size_t page)
 {
-	uint32_t first = (uint32_t)(((char *)p->mem - p->va_base) >> WEIR_BUF_SHIFT);
+	uintptr_t at = (uintptr_t)p->mem;
 
 	for (unsigned i = 0; i < p->count; i++) {
-		uint32_t buf = first + i * (WEIR_BUF_SIZE >> WEIR_BUF_SHIFT);
+		uint32_t buf;
 
+		if (WEIR_ALIGN_DOWN(at, page) != WEIR_ALIGN_DOWN(at + WEIR_BUF_SIZE - 1, page))
+			at = WEIR_ALIGN_UP(at, page);
+		buf = (uint32_t)((at - (uintptr_t)p->va_base) >> WEIR_BUF_SHIFT);
 		weir_mpmc_push(p->free, &buf, 1, sizeof(buf));
+		at += WEIR_BUF_SIZE;
 	}
 }
 
 int weir_pool_create(struct weir_arena *a, unsigned count, struct weir_pool **out)
 {
+	struct weir_arena_info i = weir_arena_info(a);
+	size_t bytes = weir_pool_bytes(count, i.page_size);
 	struct weir *w = weir_arena_handle(a);
 	struct weir_pool *p;
 	unsigned slots = 2;
@@ -51,18 +66,16 @@ int weir_pool_create(struct weir_arena *a, unsigned count, struct weir_pool **ou
 	p->arena = a;
 	p->count = count;
 	p->va_base = weir_window(w).base;
-	p->mem = weir_arena_alloc(a, weir_pool_bytes(count), WEIR_CACHE_LINE);
+	p->mem = weir_arena_alloc(a, bytes, i.page_size > 65536 ? WEIR_CACHE_LINE : i.page_size);
 	if (!p->mem) {
-		struct weir_arena_info i = weir_arena_info(a);
-
 		weir_fail(w, ENOMEM, "pool", "%u buffers need %zu KiB, the arena has %zu KiB free",
-			  count, weir_pool_bytes(count) >> 10, (i.size - i.used) >> 10);
+			  count, bytes >> 10, (i.size - i.used) >> 10);
 		goto free_pool;
 	}
 	err = weir_ring_create(slots, sizeof(uint32_t), &p->free);
 	if (err)
 		goto free_mem;
-	fill(p);
+	fill(p, i.page_size);
 	*out = p;
 	return 0;
 free_mem:
@@ -70,6 +83,21 @@ free_mem:
 free_pool:
 	free(p);
 	return err;
+}
+
+int weir_pool_arena(struct weir *w, unsigned count, size_t extra, int node, unsigned flags,
+		    struct weir_arena **out)
+{
+	size_t huge = 2u << 20, small;
+	int err = weir_arena_create(w, weir_pool_bytes(count, huge) + extra, node, flags, out);
+
+	if (err || weir_arena_info(*out).page_size >= huge)
+		return err;
+	/* It became ordinary pages, into each of which fewer buffers go: take more of them. */
+	small = weir_arena_info(*out).page_size;
+	weir_arena_destroy(*out);
+	return weir_arena_create(w, weir_pool_bytes(count, small) + extra + small, node,
+				 WEIR_ARENA_SMALL_PAGES, out);
 }
 
 unsigned weir_pool_destroy(struct weir_pool *p)

@@ -46,8 +46,24 @@ WEIR_API int weir_pool_create(struct weir_arena *a, unsigned count, struct weir_
  */
 WEIR_API unsigned weir_pool_destroy(struct weir_pool *p);
 
-/* Bytes of arena that a pool of @count buffers takes. */
-WEIR_API size_t weir_pool_bytes(unsigned count);
+/**
+ * weir_pool_bytes() - bytes of arena that a pool takes
+ * @count: buffers
+ * @page_size: of the arena; no buffer crosses a page
+ */
+WEIR_API size_t weir_pool_bytes(unsigned count, size_t page_size);
+
+/**
+ * weir_pool_arena() - an arena with room for a pool and something more
+ * @w: handle
+ * @count: buffers of the pool that will be made
+ * @extra: further bytes, for rings
+ * @node: see weir_arena_create()
+ * @flags: see weir_arena_create()
+ * @out: the arena, on hugepages or (larger) on ordinary pages
+ */
+WEIR_API int weir_pool_arena(struct weir *w, unsigned count, size_t extra, int node, unsigned flags,
+			     struct weir_arena **out);
 WEIR_API unsigned weir_pool_count(const struct weir_pool *p);
 /* Buffers in the shared pool now; those on threads' stacks are not among them. Any thread. */
 WEIR_API unsigned weir_pool_available(const struct weir_pool *p);
