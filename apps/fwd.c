@@ -60,8 +60,10 @@ static void send(struct fwd_worker *w, struct fwd_route *r, const struct weir_pk
 	unsigned sent = weir_tx_post(r->txq, p, n);
 
 	weir_count(&w->forwarded, count_packets(p, sent));
-	if (weir_likely(sent == n))
+	if (weir_likely(sent == n)) {
+		r->n_held = 0;
 		return;
+	}
 	if (!r->n_held)
 		r->held_since = weir_cycles();
 	r->n_held = n - sent;
