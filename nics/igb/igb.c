@@ -146,6 +146,7 @@ static int start_rxq(struct igb *g, struct igb_rxq *q)
 	/* One queue that nobody empties must not block the packet buffer for the others. */
 	if (g->port.conf.n_rxq > 1)
 		srrctl |= IGB_SRRCTL_DROP_EN;
+	igb_wr(g, IGB_RXDCTL(i), 0);
 	igb_wr(g, IGB_SRRCTL(i), srrctl);
 	ring_base(g, IGB_RXQ(i), &q->q.dma, q->ring, q->size);
 	err = enable_queue(g, IGB_RXDCTL(i),
@@ -165,6 +166,8 @@ static int start_txq(struct igb *g, struct igb_txq *q)
 {
 	unsigned i = q->q.index;
 
+	/* The reset leaves queue 0 of both sides enabled, with no ring. */
+	igb_wr(g, IGB_TXDCTL(i), 0);
 	ring_base(g, IGB_TXQ(i), &q->q.dma, q->ring, q->size);
 	return enable_queue(g, IGB_TXDCTL(i), IGB_XDCTL_PTHRESH(8) | IGB_XDCTL_HTHRESH(1), "TX", i);
 }
