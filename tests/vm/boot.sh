@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Boot the test machine. Sourced, never run; wants $here (tests/vm) and $build (the build folder).
 #
 #   boot_prepare                    kernel, QEMU and base root file system: made if missing
@@ -21,7 +21,7 @@ boot_prepare() {
 }
 
 boot_overlay() {
-	local file=$1 plan=$2 root binary items=()
+	local file=$1 plan=$2 root binary size items=()
 	shift 2
 	root=$(mktemp -d "${TMPDIR:-/tmp}/weir-vm.XXXXXX") || return
 	mkdir -p "$root/vm/tests" "$root/usr/lib" "$root/usr/lib64" "$root/usr/bin" "$root/opt/weir"
@@ -35,6 +35,10 @@ boot_overlay() {
 	printf '%s\n' "$plan" >"$root/vm/plan"
 	printf 'MACHINE=%s WIRE=%s QUEUES=%s HUGEPAGES=%s\n' "$machine" "$WIRE" "$QUEUES" \
 		"${VM_HUGEPAGES:-128}" >"$root/vm/machine"
+	if [ -t 1 ] && size=$(stty size 2>/dev/null <&1); then
+		printf 'TTY_ROWS=%s TTY_COLUMNS=%s TTY_TERM=%s\n' "${size% *}" "${size#* }" \
+			"${TERM:-vt100}" >>"$root/vm/machine"
+	fi
 	for binary in "$build"/vm/bin/*; do
 		install -m 755 "$binary" "$root/usr/bin/"
 	done
@@ -52,7 +56,7 @@ boot_command() {
 	QEMU=("${LAUNCH[@]}" "$VM_QEMU" "${QEMU_ARGS[@]}"
 		-virtfs "local,id=out,path=$out,mount_tag=out,security_model=none"
 		-kernel "$VM_KERNEL" -initrd "$overlay"
-		-append "console=ttyS0 panic=-1 oops=panic loglevel=5 log_buf_len=4M nokaslr \
+		-append "console=ttyS0 panic=-1 oops=panic loglevel=${VM_LOGLEVEL:-5} log_buf_len=4M nokaslr \
 intel_iommu=on random.trust_cpu=on tsc=reliable ${VM_KERNEL_ARGS:-}")
 	# shellcheck disable=SC2206
 	QEMU+=(${VM_EXTRA_ARGS:-})

@@ -16,7 +16,7 @@ here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=cache.sh
 . "$here/cache.sh"
 
-recipe=2
+recipe=3
 programs="dash ip bridge tc ss vdpa tcpdump ethtool hugeadm strace"
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -62,8 +62,8 @@ fill() {
 		add "$root" "$p=/usr/bin/${p##*/}"
 		rm -f "$root/bin/${p##*/}"
 	done
-	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$root/etc/passwd"
-	printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
+	printf 'root:x:0:0:root:/root:/bin/sh\ntcpdump:x:100:100::/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$root/etc/passwd"
+	printf 'root:x:0:\ntcpdump:x:100:\nnogroup:x:65534:\n' >"$root/etc/group"
 	(cd "$root" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) >"$1/base.cpio" &&
 		rm -rf "$root"
 }

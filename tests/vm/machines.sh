@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2054
+# (what is set here is used where it is sourced; the commas are QEMU's)
 # The machines that tests run on. Sourced, never run.
 #
 #   machine_qemu NAME      fill the array QEMU_ARGS; sets WIRE (hub or tap) and QUEUES (pairs that

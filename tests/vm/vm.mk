@@ -3,7 +3,7 @@
 # tests/vm, the slow parts are made once into the user's cache folder.
 
 VM_CC ?= gcc
-VM_HELPERS := pktgen wiretest pcapcmp tcpxfer
+VM_HELPERS := pktgen wiretest pcapcmp tcpxfer foreground
 VM_BIN := $(VM_HELPERS:%=$(BUILD)/vm/bin/%)
 VM_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -static
 VM_TESTS ?=

@@ -116,7 +116,7 @@ restore_machine() {
 		ip netns del "$n"
 	done
 	ip link del br0 2>/dev/null
-	wait_for 5 test -n "$(netdev_of "$PEER0")" -a -n "$(netdev_of "$PEER1")" || return
+	wait_for 5 has_netdev "$PEER0" && wait_for 5 has_netdev "$PEER1" || return
 	for bdf in $DUT0 $DUT1; do
 		[ "$(driver_of "$bdf")" = "$DUT_DRIVER" ] || sysfs_bind "$bdf" "" || return
 		wait_for 5 has_netdev "$bdf" || return
@@ -205,7 +205,7 @@ flood() {
 
 # forward_start ARGUMENTS: weir l2fwd on the NICs under test, in the background, until it forwards
 forward_start() {
-	weir l2fwd "$DUT0" "$DUT1" "$@" >/tmp/forward.out 2>/tmp/forward.err &
+	foreground weir l2fwd "$DUT0" "$DUT1" "$@" >/tmp/forward.out 2>/tmp/forward.err &
 	FORWARDER=$!
 	wait_for 30 forwarding_or_gone
 	if ! grep -q '^forwarding' /tmp/forward.err; then
@@ -305,4 +305,11 @@ run_test() {
 		ok "the kernel's log is clean"
 	fi
 	tap "# end $name"
+}
+
+# tty_size: give the console the size and kind of the host's terminal; fails when that is none
+tty_size() {
+	[ -n "$TTY_ROWS" ] || return
+	stty rows "$TTY_ROWS" cols "$TTY_COLUMNS" </dev/console
+	export TERM="$TTY_TERM"
 }
