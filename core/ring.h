@@ -154,9 +154,14 @@ static inline __attribute__((always_inline)) unsigned weir_mpmc_push(struct weir
 								     const void *objs, unsigned n,
 								     unsigned esize)
 {
-	uint32_t claim = __atomic_load_n(&r->prod.claim, __ATOMIC_RELAXED);
+	uint32_t claim = __atomic_load_n(&r->prod.claim, __ATOMIC_ACQUIRE);
 	uint32_t room, want = n;
 
+	/*
+	 * Acquire and release on the claim: who reads a claim reads a cons.pos no older than the
+	 * claimant did. Else there could seem to be less room than there is, and a pool whose ring
+	 * has just as many slots as buffers would lose what does not fit.
+	 */
 	do {
 		/* Acquire: the slots below cons.pos have been read; pairs with the publish. */
 		room = r->mask + 1 - (claim - __atomic_load_n(&r->cons.pos, __ATOMIC_ACQUIRE));
@@ -165,7 +170,7 @@ static inline __attribute__((always_inline)) unsigned weir_mpmc_push(struct weir
 		if (!n && __atomic_load_n(&r->prod.claim, __ATOMIC_RELAXED) == claim)
 			return 0;
 	} while (!__atomic_compare_exchange_n(&r->prod.claim, &claim, claim + n, false,
-					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 	weir_ring_put(r, claim, objs, n, esize);
 	weir_ring_publish(&r->prod, claim, claim + n);
 	return n;
