@@ -111,9 +111,11 @@ static char *find_gap(struct weir *w, size_t size, size_t align, struct weir_are
 	struct weir_arena **p;
 
 	for (p = &w->arenas; *p; p = &(*p)->next) {
-		if ((size_t)((*p)->base - at) >= size)
+		/* Aligning may have carried us past an arena that starts before @at. */
+		if ((*p)->base >= at && (size_t)((*p)->base - at) >= size)
 			break;
-		at = (char *)WEIR_ALIGN_UP((uintptr_t)(*p)->base + (*p)->size, align);
+		if ((*p)->base + (*p)->size > at)
+			at = (char *)WEIR_ALIGN_UP((uintptr_t)(*p)->base + (*p)->size, align);
 	}
 	*link = p;
 	if (at > w->win.base + w->win.size || (size_t)(w->win.base + w->win.size - at) < size)
