@@ -59,7 +59,8 @@ LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 APP_OBJ  := $(APP_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 BENCH    := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/bench/%)
-HEADERS  := $(filter-out %/internal.h,$(wildcard core/*.h iommu/*.h pci/*.h)) nics/nics.h
+# What embedders include; all other headers are between weir's own files.
+HEADERS  := $(filter-out %/internal.h,$(wildcard core/*.h)) iommu/iommu.h pci/pci.h nics/nics.h
 
 .PHONY: all
 all: $(BUILD)/weir $(BUILD)/libweir.a $(BUILD)/libweir.so
@@ -164,3 +165,6 @@ clean:
 
 help:
 	@sed -n 's/^## //p' Makefile tests/vm/vm.mk
+
+# Objects of tests are kept like all others.
+.SECONDARY:

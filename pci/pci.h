@@ -66,11 +66,11 @@ WEIR_API int weir_pci_info(struct weir *w, struct weir_bdf bdf, struct weir_pci_
 /**
  * weir_pci_scan() - list devices
  * @w: handle
- * @class: base class (the class code's top byte) to list, -1 for all
+ * @base_class: base class (the class code's top byte) to list, -1 for all
  * @out: array sorted by address; free() it
  * @n: its length
  */
-WEIR_API int weir_pci_scan(struct weir *w, int class, struct weir_pci_info **out, unsigned *n);
+WEIR_API int weir_pci_scan(struct weir *w, int base_class, struct weir_pci_info **out, unsigned *n);
 
 /* Writes the device's folder in sysfs. Return: 0, or -ENAMETOOLONG. */
 WEIR_API int weir_pci_sysdev(struct weir *w, struct weir_bdf bdf, char *out, size_t size);

@@ -131,15 +131,15 @@ static int by_address(const void *pa, const void *pb)
 	return (x > y) - (x < y);
 }
 
-static bool of_class(struct weir *w, const char *name, int class)
+static bool of_class(struct weir *w, const char *name, int base_class)
 {
 	char dir[PATH_MAX];
 
 	weir_path(dir, "%s/bus/pci/devices/%s", weir_sysfs(w), name);
-	return class < 0 || number(dir, "class", 0) >> 16 == (uint64_t) class;
+	return base_class < 0 || number(dir, "class", 0) >> 16 == (uint64_t)base_class;
 }
 
-int weir_pci_scan(struct weir *w, int class, struct weir_pci_info **out, unsigned *n)
+int weir_pci_scan(struct weir *w, int base_class, struct weir_pci_info **out, unsigned *n)
 {
 	struct weir_pci_info *list = NULL, *more;
 	char dir[PATH_MAX];
@@ -157,7 +157,7 @@ int weir_pci_scan(struct weir *w, int class, struct weir_pci_info **out, unsigne
 				       : weir_fail(w, errno, "sysfs", "cannot read %s: %s", dir,
 						   weir_strerror(errno));
 	while ((e = readdir(d))) {
-		if (weir_bdf_parse(e->d_name, &bdf) || !of_class(w, e->d_name, class))
+		if (weir_bdf_parse(e->d_name, &bdf) || !of_class(w, e->d_name, base_class))
 			continue;
 		more = realloc(list, (count + 1) * sizeof(*list));
 		if (!more) {
