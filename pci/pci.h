@@ -16,7 +16,7 @@ struct weir_bdf {
 	uint8_t bus, dev, fn;
 };
 
-#define WEIR_BDF_LEN 16
+#define WEIR_BDF_LEN 20
 
 /**
  * weir_bdf_parse() - read "0000:03:00.0" or "03:00.0"
