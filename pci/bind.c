@@ -45,8 +45,13 @@ int weir_pci_record_read(struct weir *w, const char *bdf, char *driver, size_t s
 static int record_write(struct target *t)
 {
 	char dir[PATH_MAX], path[PATH_MAX], tmp[PATH_MAX];
+	const char *driver = t->info.driver;
 	FILE *f;
 	int err = 0;
+
+	/* Without a driver now, an earlier record still says whose it was. */
+	if (!*driver)
+		driver = *t->info.prior ? t->info.prior : "-";
 
 	weir_path(dir, "%s/bind", weir_run(t->w));
 	mkdir(weir_run(t->w), 0755);
@@ -58,7 +63,7 @@ static int record_write(struct target *t)
 		return weir_fail(t->w, errno, "record",
 				 "cannot record the driver of %s in %s: %s; nothing was changed",
 				 t->name, tmp, weir_strerror(errno));
-	if (fprintf(f, "%s\n", t->info.driver[0] ? t->info.driver : "-") < 0)
+	if (fprintf(f, "%s\n", driver) < 0)
 		err = -EIO;
 	if (fclose(f))
 		err = -errno;
@@ -155,23 +160,26 @@ static int check_bind(struct target *t, unsigned flags)
 	return 0;
 }
 
-/* Back to the driver that the device had. */
-static void roll_back(struct target *t, const char *prior)
+/* Back to the driver that the device had. Return: whether it has it. */
+static bool roll_back(struct target *t, const char *prior)
 {
 	set_override(t, "\n");
 	if (!strcmp(driver_now(t), prior)) {
 		record_remove(t);
-		return;
+		return true;
 	}
 	unbind(t);
 	if (*prior && bind_to(t, prior))
 		probe(t);
-	if (strcmp(driver_now(t), prior))
-		weir_log(t->w, WEIR_LOG_ERR, "rollback",
-			 "%s could not be given back to %s; it has %s now", t->name,
-			 *prior ? prior : "no driver", *t->info.driver ? t->info.driver : "none");
-	else
+	if (!strcmp(driver_now(t), prior)) {
 		record_remove(t);
+		return true;
+	}
+	weir_log(t->w, WEIR_LOG_ERR, "rollback",
+		 "%s could not be given back to %s; it has %s now. `weir release %s` tries again",
+		 t->name, *prior ? prior : "no driver", *t->info.driver ? t->info.driver : "none",
+		 t->name);
+	return false;
 }
 
 static int take(struct target *t)
@@ -192,6 +200,7 @@ int weir_pci_bind(struct weir *w, struct weir_bdf bdf, unsigned flags)
 	struct target t;
 	char prior[sizeof(t.info.driver)];
 	int err = look_up(w, bdf, &t);
+	bool back;
 
 	if (err)
 		return err;
@@ -206,11 +215,13 @@ int weir_pci_bind(struct weir *w, struct weir_bdf bdf, unsigned flags)
 	err = take(&t);
 	if (!err)
 		return 0;
-	roll_back(&t, prior);
+	back = roll_back(&t, prior);
 	return weir_fail(w, err, "bind",
-			 "vfio-pci did not take %s (%s); it was given back to %s. The kernel's log "
-			 "has the reason: `dmesg | tail`",
-			 t.name, weir_strerror(err), *prior ? prior : "no driver");
+			 "vfio-pci did not take %s (%s)%s%s. The kernel's log has the reason: "
+			 "`dmesg | tail`",
+			 t.name, weir_strerror(err),
+			 back ? "; it was given back to " : ", nor did ",
+			 *prior ? prior : "no driver");
 }
 
 /* --- release --- */
@@ -293,7 +304,9 @@ int weir_pci_release(struct weir *w, struct weir_bdf bdf)
 	if (err)
 		return err;
 	strcpy(prior, t.info.prior);
-	if (strcmp(t.info.driver, WEIR_VFIO_DRIVER)) {
+	/* Without any driver, an earlier release got stuck midway: go on with it. */
+	if (strcmp(t.info.driver, WEIR_VFIO_DRIVER) &&
+	    (*t.info.driver || !*prior || !strcmp(prior, "-"))) {
 		/* Somebody else gave it back; forget what is left of our own doing. */
 		if (*prior) {
 			set_override(&t, "\n");
