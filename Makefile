@@ -92,6 +92,8 @@ $(BUILD)/weir: $(APP_OBJ) $(BUILD)/libweir.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
 
+UNIT_WRAP_test_pci_sysfs := -Wl,--wrap=weir_file_write
+
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libweir.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
