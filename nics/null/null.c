@@ -89,11 +89,15 @@ static void null_caps(struct weir_port *p, struct weir_port_caps *c)
 
 static int null_configure(struct weir_port *p)
 {
+	struct weir_dma dma = { .va_base = weir_window(p->w).base };
 	struct null_port *n = (struct null_port *)p;
 
 	for (unsigned i = 0; i < p->conf.n_rxq; i++) {
 		n->rxq[i] = (struct null_rxq){
-			.q = { .burst = n->len ? null_rx : null_rx_nothing, .port = p, .index = i },
+			.q = { .burst = n->len ? null_rx : null_rx_nothing,
+			       .dma = dma,
+			       .port = p,
+			       .index = i },
 			.len = n->len,
 		};
 		p->rxq[i] = &n->rxq[i].q;
@@ -102,6 +106,7 @@ static int null_configure(struct weir_port *p)
 		n->txq[i] = (struct weir_txq){ .post = null_post,
 					       .kick = null_kick,
 					       .reap = null_reap,
+					       .dma = dma,
 					       .port = p,
 					       .index = i };
 		p->txq[i] = &n->txq[i];
@@ -133,6 +138,16 @@ static int null_link(struct weir_port *p, struct weir_link *link)
 	return 0;
 }
 
+/* A locally administered address, so that --mac-rewrite has one to write. */
+static int null_mac_get(struct weir_port *p, uint8_t mac[6])
+{
+	static const uint8_t addr[6] = { 0x02, 'w', 'e', 'i', 'r', 0 };
+
+	(void)p;
+	memcpy(mac, addr, 6);
+	return 0;
+}
+
 static int null_promisc(struct weir_port *p, bool on)
 {
 	(void)p;
@@ -148,6 +163,7 @@ static const struct weir_port_ops null_ops = {
 	.stop = null_nothing,
 	.close = null_close,
 	.link = null_link,
+	.mac_get = null_mac_get,
 	.promisc = null_promisc,
 };
 

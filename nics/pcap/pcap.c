@@ -241,6 +241,16 @@ static int pcap_link(struct weir_port *p, struct weir_link *link)
 	return 0;
 }
 
+/* A locally administered address, so that --mac-rewrite has one to write. */
+static int pcap_mac_get(struct weir_port *p, uint8_t mac[6])
+{
+	static const uint8_t addr[6] = { 0x02, 'w', 'e', 'i', 'r', 0 };
+
+	(void)p;
+	memcpy(mac, addr, 6);
+	return 0;
+}
+
 static int pcap_promisc(struct weir_port *p, bool on)
 {
 	(void)p;
@@ -263,6 +273,7 @@ static const struct weir_port_ops pcap_ops = {
 	.stop = pcap_stop,
 	.close = pcap_port_close,
 	.link = pcap_link,
+	.mac_get = pcap_mac_get,
 	.promisc = pcap_promisc,
 	.xstats = pcap_xstats,
 };

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* l2fwd's own loop from null port to null port: what the framework costs. */
+#include "tests/bench/bench.h"
+
+#include "apps/fwd.h"
+#include "nics/nics.h"
+
+#define PASSES 8192
+
+static uint64_t forward(void *arg)
+{
+	struct fwd_worker *w = arg;
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < PASSES; i++)
+		n += fwd_pass(w);
+	return n;
+}
+
+static struct weir_port *null_port(struct weir_iommu *iommu, struct weir_arena *a,
+				   struct weir_cache *c)
+{
+	struct weir_port_conf conf = { .arena = a };
+	struct weir_port *p;
+
+	bench_need(weir_port_open(iommu, "null:64", NULL, &p), "open");
+	bench_need(weir_port_configure(p, &conf), "configure");
+	bench_need(weir_port_queue_cache(p, 0, c), "cache");
+	bench_need(weir_port_start(p), "start");
+	return p;
+}
+
+int main(void)
+{
+	static const unsigned bursts[] = { 8, 32, 64 };
+	struct weir_opts quiet = { .log_level = WEIR_LOG_ERR };
+	struct fwd_worker *w = aligned_alloc(WEIR_CACHE_LINE, sizeof(*w));
+	struct weir_port *port[2];
+	struct weir_iommu *iommu;
+	struct weir_arena *a;
+	struct weir_pool *p;
+	struct weir *h;
+
+	bench_pin(1);
+	memset(w, 0, sizeof(*w));
+	bench_need(weir_open(&quiet, &h), "open");
+	bench_need(weir_iommu_open(h, &iommu), "iommu");
+	bench_need(weir_pool_arena(h, 8192, 1 << 20, WEIR_NODE_ANY, 0, &a), "arena");
+	bench_need(weir_pool_create(a, 8192, &p), "pool");
+	bench_need(weir_cache_create(p, &w->cache), "cache");
+	for (unsigned i = 0; i < 2; i++)
+		port[i] = null_port(iommu, a, w->cache);
+	w->n_routes = 2;
+	for (unsigned i = 0; i < 2; i++) {
+		w->routes[i].rxq = port[i]->rxq[0];
+		w->routes[i].txq = port[!i]->txq[0];
+	}
+	for (unsigned m = 0; m < 2; m++) {
+		for (unsigned i = 0; i < WEIR_ARRAY_SIZE(bursts); i++) {
+			char param[32];
+
+			w->burst = bursts[i];
+			w->routes[0].rewrite = w->routes[1].rewrite = m;
+			snprintf(param, sizeof(param), "burst %u", w->burst);
+			bench(m ? "l2fwd: null ports, MAC rewrite" : "l2fwd: null ports", param,
+			      forward, w);
+		}
+	}
+	for (unsigned i = 0; i < 2; i++)
+		weir_port_close(port[i]);
+	weir_iommu_close(iommu);
+	weir_cache_destroy(w->cache);
+	weir_pool_destroy(p);
+	weir_arena_destroy(a);
+	weir_close(h);
+	free(w);
+	return 0;
+}
