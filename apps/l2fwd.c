@@ -243,6 +243,7 @@ static int forward(const struct l2fwd_opts *o)
 		if (live)
 			printf("\033[2J");
 		wait_and_show(rt, o, rep);
+		report_links(rep);
 		rt_stop(rt);
 		report_final(rep, o->json);
 	}

@@ -39,6 +39,7 @@ struct report {
 	bool live;
 	uint64_t began, last;
 	struct sides prev[RT_MAX_PORTS][WEIR_MAX_QUEUES];
+	char link[RT_MAX_PORTS][16]; /* as last seen while the port ran */
 };
 
 int report_open(const struct rt *rt, bool live, struct report **out)
@@ -158,7 +159,7 @@ static void add_port(struct report *r, struct libscols_table *t, unsigned i, dou
 	unsigned queues = r->rt->o.queues;
 	struct sides total = { 0 }, before = { 0 }, now[WEIR_MAX_QUEUES];
 	struct libscols_line *line = scols_table_new_line(t, NULL);
-	char link[16], name[16];
+	char name[16];
 
 	for (unsigned q = 0; q < queues; q++) {
 		read_queue(p, q, &now[q]);
@@ -167,8 +168,9 @@ static void add_port(struct report *r, struct libscols_table *t, unsigned i, dou
 		sum(&before.rx, &r->prev[i][q].rx);
 		sum(&before.tx, &r->prev[i][q].tx);
 	}
-	link_text(p, link, sizeof(link));
-	fill(line, p->name, link, &total, &before, secs);
+	if (p->state == WEIR_PORT_RUNNING)
+		link_text(p, r->link[i], sizeof(r->link[i]));
+	fill(line, p->name, r->link[i], &total, &before, secs);
 	for (unsigned q = 0; q < queues; q++) {
 		if (queues > 1) {
 			snprintf(name, sizeof(name), "queue %u", q);
@@ -186,6 +188,12 @@ static struct libscols_table *new_table(void)
 	for (unsigned c = 0; t && c < WEIR_ARRAY_SIZE(columns); c++)
 		scols_table_new_column(t, columns[c].name, 0, columns[c].flags);
 	return t;
+}
+
+void report_links(struct report *r)
+{
+	for (unsigned i = 0; i < r->rt->n_ports; i++)
+		link_text(r->rt->ports[i].port, r->link[i], sizeof(r->link[i]));
 }
 
 void report_tick(struct report *r)

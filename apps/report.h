@@ -14,6 +14,9 @@ void report_close(struct report *r);
 /* Print the state now; rates are since the last call. */
 void report_tick(struct report *r);
 
+/* Remember the links' states for the summary, before the ports are stopped. */
+void report_links(struct report *r);
+
 /* The summary at the end, as text or JSON, on stdout. */
 void report_final(struct report *r, bool json);
 
