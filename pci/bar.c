@@ -3,6 +3,7 @@
  * BARs: address space for the whole BAR, and in it those areas that the kernel lets be mapped.
  * What lies between (the MSI-X table, where the kernel keeps it) faults when touched.
  */
+#include "core/io.h"
 #include "pci/dev.h"
 
 #include <sys/mman.h>
@@ -86,6 +87,45 @@ bool weir_bar_ok(struct weir_pci *d, unsigned index, uint64_t off, uint64_t len)
 		    len <= r->sparse[i].size - (off - r->sparse[i].off))
 			return true;
 	return !r->n_sparse;
+}
+
+static bool whole_mapped(struct weir_pci *d, unsigned index)
+{
+	return index < WEIR_PCI_BARS && weir_bar_ok(d, index, 0, d->bars[index].r.size);
+}
+
+int weir_pci_reg_read32(struct weir_pci *d, unsigned bar, uint64_t off, uint32_t *v)
+{
+	__le32 raw;
+	int err;
+
+	*v = UINT32_MAX;
+	if (bar >= WEIR_PCI_BARS || off % 4)
+		return -EINVAL;
+	if (whole_mapped(d, bar)) {
+		if (!weir_bar_ok(d, bar, off, 4))
+			return -EINVAL;
+		*v = weir_mmio_read32(d->bars[bar].va, off);
+		return 0;
+	}
+	err = weir_iodev_read(d->io, bar, off, &raw, sizeof(raw));
+	if (!err)
+		*v = weir_from_le32(raw);
+	return err;
+}
+
+int weir_pci_reg_write32(struct weir_pci *d, unsigned bar, uint64_t off, uint32_t v)
+{
+	__le32 raw = weir_le32(v);
+
+	if (bar >= WEIR_PCI_BARS || off % 4)
+		return -EINVAL;
+	if (!whole_mapped(d, bar))
+		return weir_iodev_write(d->io, bar, off, &raw, sizeof(raw));
+	if (!weir_bar_ok(d, bar, off, 4))
+		return -EINVAL;
+	weir_mmio_write32(d->bars[bar].va, off, v);
+	return 0;
 }
 
 void weir_pci_unmap_bars(struct weir_pci *d)

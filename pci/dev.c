@@ -180,6 +180,16 @@ uint64_t weir_eventfd_drain(int fd)
 
 /* --- open and close --- */
 
+static int tame(struct weir_pci *d)
+{
+	/* Whoever had the device before may have left it running. */
+	int err = weir_pci_bus_master(d, false);
+
+	if (!err)
+		err = weir_pci_reset(d);
+	return err == -EOPNOTSUPP ? 0 : err;
+}
+
 static int set_up(struct weir_pci *d, struct weir_ioas *as)
 {
 	int err;
@@ -190,15 +200,9 @@ static int set_up(struct weir_pci *d, struct weir_ioas *as)
 			return err;
 	}
 	err = weir_iodev_attach(d->io, as);
-	if (err)
+	if (err || d->look)
 		return err;
-	/* Whoever had the device before may have left it running. */
-	err = weir_pci_bus_master(d, false);
-	if (!err) {
-		err = weir_pci_reset(d);
-		if (err == -EOPNOTSUPP)
-			err = 0;
-	}
+	err = tame(d);
 	if (!err)
 		err = weir_ioas_map_arenas(as, &d->dma);
 	if (err)
@@ -238,13 +242,72 @@ fail:
 	return err;
 }
 
+/* What sysfs says of other devices, config space says of one that a server has. */
+static int read_identity(struct weir_pci *d)
+{
+	uint32_t id = 0, class = 0, sub = 0;
+	int err = weir_pci_cfg_read(d, PCI_VENDOR_ID, 4, &id);
+
+	if (!err)
+		err = weir_pci_cfg_read(d, PCI_CLASS_REVISION, 4, &class);
+	if (!err)
+		err = weir_pci_cfg_read(d, PCI_SUBSYSTEM_VENDOR_ID, 4, &sub);
+	if (err)
+		return err;
+	if ((id & 0xffff) == 0xffff)
+		return weir_fail(d->w, ENODEV, "device-gone",
+				 "%s has no device: its config space reads as ones only", d->name);
+	d->info.vendor = (uint16_t)id;
+	d->info.device = (uint16_t)(id >> 16);
+	d->info.revision = (uint8_t) class;
+	d->info.class_code = class >> 8;
+	d->info.subvendor = (uint16_t)sub;
+	d->info.subdevice = (uint16_t)(sub >> 16);
+	return 0;
+}
+
+int weir_pci_open_user(struct weir_iommu *iommu, const char *path, struct weir_ioas *as,
+		       unsigned flags, struct weir_pci **out)
+{
+	struct weir_pci *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	d->iommu = iommu;
+	d->w = weir_iommu_handle(iommu);
+	d->look = flags & WEIR_PCI_LOOK;
+	d->info.node = d->info.group = -1;
+	if ((size_t)snprintf(d->name, sizeof(d->name), "vfio-user:%s", path) >= sizeof(d->name)) {
+		err = weir_fail(d->w, ENAMETOOLONG, "socket-path",
+				"a UNIX socket's path has at most 107 characters: %s", path);
+		goto fail;
+	}
+	err = weir_iodev_open(iommu, d->name, WEIR_MODE_AUTO, &d->io);
+	if (!err)
+		err = set_up(d, as);
+	if (!err)
+		err = read_identity(d);
+	if (err)
+		goto fail;
+	weir_info(d->w, "%s: open, %04x:%04x", d->name, d->info.vendor, d->info.device);
+	*out = d;
+	return 0;
+fail:
+	weir_iodev_close(d->io);
+	free(d);
+	return err;
+}
+
 void weir_pci_close(struct weir_pci *d)
 {
 	if (!d)
 		return;
-	weir_pci_bus_master(d, false);
-	weir_pci_msix(d, 0);
-	weir_pci_reset(d);
+	if (!d->look) {
+		weir_pci_bus_master(d, false);
+		weir_pci_msix(d, 0);
+		weir_pci_reset(d);
+	}
 	weir_pci_unmap_bars(d);
 	weir_iodev_detach(d->io);
 	weir_iodev_close(d->io);

@@ -12,7 +12,8 @@ struct weir_pci {
 	struct weir_iommu *iommu;
 	struct weir_iodev *io;
 	struct weir_pci_info info;
-	char name[WEIR_BDF_LEN];
+	char name[128]; /* BDF, or "vfio-user:PATH": a socket's path has at most 107 characters */
+	bool look;	/* opened to look only */
 	struct weir_dma dma;
 	struct {
 		struct weir_region r;

@@ -125,6 +125,25 @@ struct weir_pci;
 WEIR_API int weir_pci_open(struct weir_iommu *iommu, struct weir_bdf bdf, enum weir_mode mode,
 			   struct weir_ioas *as, struct weir_pci **out);
 
+enum weir_pci_user_flags {
+	/* Only look: no reset, no change to the device, memory is not shared with it. */
+	WEIR_PCI_LOOK = 1,
+};
+
+/**
+ * weir_pci_open_user() - the same for a device that another process serves by vfio-user
+ * @iommu: place
+ * @path: the server's UNIX socket
+ * @as: address space of WEIR_MODE_VFIO_USER, or NULL for the default one
+ * @flags: enum weir_pci_user_flags
+ * @out: close with weir_pci_close()
+ *
+ * Its weir_pci_info comes from config space; node and group are -1, the address is all zeroes.
+ * Return: 0; -ENOENT, -ECONNREFUSED (no server), -EPROTO, -ETIMEDOUT, -ENODEV.
+ */
+WEIR_API int weir_pci_open_user(struct weir_iommu *iommu, const char *path, struct weir_ioas *as,
+				unsigned flags, struct weir_pci **out);
+
 /**
  * weir_pci_close() - bus mastering off, reset, interrupts off, BARs unmapped, detached, closed
  * @d: or NULL
@@ -133,7 +152,7 @@ WEIR_API void weir_pci_close(struct weir_pci *d);
 
 WEIR_API struct weir *weir_pci_handle(const struct weir_pci *d);
 WEIR_API const struct weir_pci_info *weir_pci_info_of(const struct weir_pci *d);
-/* Name for messages: the BDF as text. */
+/* Name for messages: the BDF as text, or "vfio-user:PATH". */
 WEIR_API const char *weir_pci_name(const struct weir_pci *d);
 WEIR_API struct weir_iodev *weir_pci_iodev(struct weir_pci *d);
 /* How the device sees the window: for filling in descriptors. */
@@ -179,6 +198,21 @@ struct weir_bar {
 WEIR_API int weir_pci_bar(struct weir_pci *d, unsigned index, struct weir_bar *bar);
 /* Whether @len bytes at @off lie in the BAR and in one mapped area. */
 WEIR_API bool weir_bar_ok(struct weir_pci *d, unsigned index, uint64_t off, uint64_t len);
+
+/**
+ * weir_pci_reg_read32() - read a register, whether or not it can be mapped
+ * @bar: 0 to 5; weir_pci_bar() need not have been called
+ * @off: multiple of 4
+ * @v: UINT32_MAX on failure, as a device that is gone would answer
+ *
+ * Control path. Plain MMIO where weir_pci_bar() has mapped the whole BAR; otherwise the device is
+ * asked (a system call, or a message to a vfio-user server), also for offsets in an area that is
+ * mapped: what a server shares as memory can have no side effects, and its registers may.
+ * Any thread may call it while the device is open.
+ * Return: 0 or negative errno.
+ */
+WEIR_API int weir_pci_reg_read32(struct weir_pci *d, unsigned bar, uint64_t off, uint32_t *v);
+WEIR_API int weir_pci_reg_write32(struct weir_pci *d, unsigned bar, uint64_t off, uint32_t v);
 
 /**
  * weir_pci_msix() - MSI-X vectors as eventfds
