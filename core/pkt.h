@@ -45,10 +45,18 @@ enum weir_pkt_flags {
 	WEIR_PKT_TX_UDP_CSUM = 1 << 9,
 	/* TX: the L3 header is IPv6 (else IPv4); needed with the flags above. */
 	WEIR_PKT_TX_IPV6 = 1 << 10,
+	/*
+	 * TX: cut a long TCP packet into frames of txo.mss bytes of payload each. Only for a port with
+	 * WEIR_OFF_TX_TSO; txo.l2_len, l3_len and mss are given, all headers lie in the first segment,
+	 * and the TCP checksum field holds the pseudo-header sum with a length of 0. The device writes
+	 * lengths and checksums of each frame; TX_*_CSUM need not be set.
+	 */
+	WEIR_PKT_TX_TSO = 1 << 11,
 };
 
 #define WEIR_PKT_TX_L4_CSUM (WEIR_PKT_TX_TCP_CSUM | WEIR_PKT_TX_UDP_CSUM)
-#define WEIR_PKT_TX_OFFLOAD (WEIR_PKT_VLAN | WEIR_PKT_TX_IP_CSUM | WEIR_PKT_TX_L4_CSUM)
+#define WEIR_PKT_TX_OFFLOAD \
+	(WEIR_PKT_VLAN | WEIR_PKT_TX_IP_CSUM | WEIR_PKT_TX_L4_CSUM | WEIR_PKT_TX_TSO)
 /* What only means something on the way in; a forwarder clears these before it transmits. */
 #define WEIR_PKT_RX_ONLY                                                                  \
 	(WEIR_PKT_HASH | WEIR_PKT_RX_IP_GOOD | WEIR_PKT_RX_IP_BAD | WEIR_PKT_RX_L4_GOOD | \
@@ -63,7 +71,8 @@ enum weir_pkt_flags {
  *         the last
  * @vlan: tag control information in host order, with WEIR_PKT_VLAN
  * @hash: RSS hash on receive
- * @txo: header lengths for transmit checksums; @l3_len 0 means "not given"
+ * @txo: header lengths for transmit checksums, @l3_len 0 means "not given"; payload of a frame with
+ *       WEIR_PKT_TX_TSO
  */
 struct weir_pkt {
 	uint32_t buf;
@@ -74,8 +83,9 @@ struct weir_pkt {
 	union {
 		uint32_t hash;
 		struct {
-			uint16_t l2_len;
-			uint16_t l3_len;
+			uint8_t l2_len;
+			uint8_t l3_len;
+			uint16_t mss;
 		} txo;
 	};
 };

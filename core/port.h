@@ -91,6 +91,7 @@ enum weir_offload {
 	WEIR_OFF_TX_CSUM = 1 << 3,	 /* honour TX_*_CSUM */
 	WEIR_OFF_TX_VLAN = 1 << 4,	 /* insert weir_pkt.vlan */
 	WEIR_OFF_RX_JUMBO = 1 << 5,	 /* packets of several segments may arrive */
+	WEIR_OFF_TX_TSO = 1 << 6,	 /* honour TX_TSO */
 };
 
 /* What RSS hashes; a device that cannot do one leaves it out of its capabilities. */
@@ -162,6 +163,8 @@ struct weir_port_caps {
  * @rss: used when @n_rxq > 1
  * @promisc: take all frames
  * @rx_intr: prepare RX interrupts
+ * @tx_head_wb: have the device report progress of TX queues in one word of memory instead of in
+ *              descriptors, where it can
  * @arena: where rings are allocated
  */
 struct weir_port_conf {
@@ -172,6 +175,7 @@ struct weir_port_conf {
 	struct weir_rss rss;
 	bool promisc;
 	bool rx_intr;
+	bool tx_head_wb;
 	struct weir_arena *arena;
 };
 
