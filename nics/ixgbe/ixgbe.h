@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the ixgbe driver's files share; nobody else includes this. */
+#ifndef WEIR_NICS_IXGBE_H
+#define WEIR_NICS_IXGBE_H
+
+#include "core/clock.h"
+#include "core/io.h"
+#include "core/port.h"
+#include "nics/intel_adv.h"
+#include "nics/ixgbe/ixgbe_regs.h"
+#include "nics/nics.h"
+
+#define IXGBE_MAX_QUEUES 16
+#define IXGBE_MIN_DESC	 32
+#define IXGBE_MAX_DESC	 4096
+#define IXGBE_DESC_ALIGN 8 /* RDLEN and TDLEN are multiples of 128 bytes */
+
+/* Largest frame, FCS included, and what surrounds the MTU in one. */
+#define IXGBE_MAX_FRAME	  9728
+#define IXGBE_FCS	  4
+#define IXGBE_L2_OVERHEAD (WEIR_ETH_HLEN + 2 * WEIR_VLAN_HLEN)
+#define IXGBE_MAX_MTU	  (IXGBE_MAX_FRAME - IXGBE_FCS - IXGBE_L2_OVERHEAD)
+/* With one buffer a packet. */
+#define IXGBE_SINGLE_MTU (WEIR_BUF_ROOM - IXGBE_L2_OVERHEAD)
+
+#define IXGBE_OFFLOADS                                                                     \
+	(WEIR_OFF_RX_CSUM | WEIR_OFF_RX_VLAN_STRIP | WEIR_OFF_RX_HASH | WEIR_OFF_TX_CSUM | \
+	 WEIR_OFF_TX_VLAN | WEIR_OFF_TX_TSO | WEIR_OFF_RX_JUMBO)
+#define IXGBE_RSS_TYPES                                                          \
+	(WEIR_RSS_IPV4 | WEIR_RSS_IPV4_TCP | WEIR_RSS_IPV4_UDP | WEIR_RSS_IPV6 | \
+	 WEIR_RSS_IPV6_TCP | WEIR_RSS_IPV6_UDP)
+
+/* Counters of the port, and those of each queue: see ixgbe_stats.c. */
+#define IXGBE_N_PORT_STATS  58
+#define IXGBE_N_QUEUE_STATS 5
+
+/**
+ * struct ixgbe_rxq - receive queue
+ * @q: common part
+ * @ring: descriptors; the device writes here at any time
+ * @bufs: buffer of each slot
+ * @tail: RDT, or NULL if it can only be written by message
+ * @size: slots
+ * @next: slot that the device completes next
+ * @fill: slot that gets the next buffer; what RDT holds
+ * @posted: buffers with the device: slots @next ... @fill - 1. At most @size - 1, because RDT equal
+ *          to RDH means an empty ring
+ * @batch: refill when so many slots are free
+ * @skip: drop up to the end of the packet whose beginning was dropped
+ * @hash: RSS types are looked at
+ * @udp_zero: a UDP packet without checksum may be flagged as a bad one (82599)
+ * @csum: status bits that become checksum flags
+ * @vlan: INTEL_RXD_VP if tags are stripped
+ */
+struct ixgbe_rxq {
+	struct weir_rxq q;
+	volatile union intel_rx_desc *ring weir_cacheline;
+	uint32_t *bufs;
+	volatile void *tail;
+	uint16_t size;
+	uint16_t next;
+	uint16_t fill;
+	uint16_t posted;
+	uint16_t batch;
+	bool skip;
+	bool hash;
+	bool udp_zero;
+	uint32_t vlan;
+	uint32_t csum;
+	/* no member below is touched on the fast path */
+	char cold[];
+};
+static_assert(offsetof(struct ixgbe_rxq, cold) - offsetof(struct ixgbe_rxq, ring) <=
+		      WEIR_CACHE_LINE,
+	      "what a burst touches fits a line");
+
+/**
+ * struct ixgbe_rs - a descriptor with RS set: all before it are done when it is reported
+ * @slot: where it is
+ * @descs: descriptors since the one before
+ * @bufs: buffers among these
+ */
+struct ixgbe_rs {
+	uint16_t slot;
+	uint16_t descs;
+	uint16_t bufs;
+};
+
+/**
+ * struct ixgbe_txq - transmit queue
+ * @q: common part
+ * @ring: descriptors
+ * @bufs: buffers in flight, in order; a ring of @size entries of its own, since context
+ *        descriptors have no buffer
+ * @rs: descriptors with RS set, in order; likewise
+ * @tail_reg: TDT, or NULL if it can only be written by message
+ * @size: slots
+ * @tail: slot to be written next
+ * @free: slots that may be written; one stays empty
+ * @buf_head: oldest entry of @bufs
+ * @buf_tail: entry of @bufs to be written next
+ * @in_flight: entries in @bufs
+ * @rs_head: oldest entry of @rs
+ * @rs_tail: entry of @rs to be written next
+ * @n_rs: entries in @rs
+ * @rs_descs: descriptors after the last one with RS
+ * @rs_bufs: buffers after it
+ * @last: slot of the last descriptor written, which ends a packet
+ * @last_hi: what its second half holds
+ * @head_wb: where the device writes its head, NULL if it marks descriptors instead
+ * @offload: packet flags that may be honoured
+ * @ctx_lo: context that the device holds for this queue
+ * @ctx_hi: its second half, 0 if there is none
+ */
+struct ixgbe_txq {
+	struct weir_txq q;
+	volatile struct intel_tx_desc *ring weir_cacheline;
+	uint32_t *bufs;
+	struct ixgbe_rs *rs;
+	volatile void *tail_reg;
+	uint16_t size;
+	uint16_t tail;
+	uint16_t free;
+	uint16_t buf_head;
+	uint16_t buf_tail;
+	uint16_t in_flight;
+	uint16_t rs_head;
+	uint16_t rs_tail;
+	uint16_t n_rs;
+	uint16_t rs_descs;
+	uint16_t rs_bufs;
+	uint16_t last;
+	uint64_t last_hi;
+	/* once a reclaim, and packets with offloads only */
+	volatile __le32 *head_wb;
+	uint32_t offload;
+	uint64_t ctx_lo;
+	uint64_t ctx_hi;
+};
+static_assert(offsetof(struct ixgbe_txq, head_wb) - offsetof(struct ixgbe_txq, ring) <=
+		      WEIR_CACHE_LINE,
+	      "what a post without offloads touches fits a line");
+
+/**
+ * struct ixgbe_kind - in what the members of the family differ
+ * @reta_len: entries of the RSS table
+ * @rxpb_kb: receive packet buffer
+ * @autoc: the link is set up by AUTOC; else firmware negotiates for a copper PHY
+ * @udp_zero: see struct ixgbe_rxq
+ */
+struct ixgbe_kind {
+	unsigned reta_len;
+	unsigned rxpb_kb;
+	bool autoc;
+	bool udp_zero;
+};
+
+/**
+ * struct ixgbe - a port
+ * @port: common part; @port.bus is @pci
+ * @pci: device
+ * @kind: member of the family
+ * @bar: BAR 0, or NULL
+ * @mapped: all of it can be touched; otherwise registers go by message, doorbells perhaps not
+ * @mac: address in force; the reset takes it out of RAR 0, so it is kept here
+ * @mc: multicast groups
+ * @n_mc: how many
+ * @promisc: take all frames
+ * @allmulti: take all multicast frames
+ * @receiving: RXCTRL.RXEN is set
+ * @n_vec: MSI-X vectors: q for RX queue q, the last for the link; 0 if there are none
+ * @stats: the port's counters, summed up over reads (which clear them) and resets
+ * @qstats: those of each queue
+ */
+struct ixgbe {
+	struct weir_port port;
+	struct weir_pci *pci;
+	const struct ixgbe_kind *kind;
+	volatile char *bar;
+	bool mapped;
+	bool promisc;
+	bool allmulti;
+	bool receiving;
+	unsigned n_vec;
+	unsigned n_mc;
+	uint8_t mac[6];
+	uint8_t mc[WEIR_MAX_MC_ADDRS][6];
+	uint64_t stats[IXGBE_N_PORT_STATS];
+	uint64_t qstats[IXGBE_MAX_QUEUES][IXGBE_N_QUEUE_STATS];
+};
+
+static inline struct ixgbe *ixgbe_of(struct weir_port *p)
+{
+	return weir_container_of(p, struct ixgbe, port);
+}
+
+static inline struct ixgbe_rxq *ixgbe_rxq_of(struct weir_rxq *q)
+{
+	return weir_container_of(q, struct ixgbe_rxq, q);
+}
+
+static inline struct ixgbe_txq *ixgbe_txq_of(struct weir_txq *q)
+{
+	return weir_container_of(q, struct ixgbe_txq, q);
+}
+
+/* The slot after @slot in a ring. */
+static inline unsigned ixgbe_next(unsigned slot, unsigned size)
+{
+	return slot + 1 == size ? 0 : slot + 1;
+}
+
+/* ixgbe_hw.c */
+uint32_t ixgbe_msg_rd(const struct ixgbe *x, unsigned reg);
+void ixgbe_msg_wr(const struct ixgbe *x, unsigned reg, uint32_t v);
+
+/*
+ * A software device offers memory for the pages with the doorbells alone. What is in these pages
+ * besides has side effects (counters that reading clears), so unless the whole BAR is mapped each
+ * register goes by message, and only doorbells by memory.
+ */
+static inline uint32_t ixgbe_rd(const struct ixgbe *x, unsigned reg)
+{
+	return x->mapped ? weir_mmio_read32(x->bar, reg) : ixgbe_msg_rd(x, reg);
+}
+
+static inline void ixgbe_wr(const struct ixgbe *x, unsigned reg, uint32_t v)
+{
+	if (x->mapped)
+		weir_mmio_write32(x->bar, reg, v);
+	else
+		ixgbe_msg_wr(x, reg, v);
+}
+
+/* Reading makes earlier writes arrive. */
+static inline void ixgbe_flush(const struct ixgbe *x)
+{
+	(void)ixgbe_rd(x, IXGBE_STATUS);
+}
+
+int ixgbe_bar(struct ixgbe *x);
+volatile void *ixgbe_doorbell(const struct ixgbe *x, unsigned reg);
+int ixgbe_alive(struct ixgbe *x);
+int ixgbe_wait(struct ixgbe *x, unsigned reg, uint32_t mask, uint32_t want, unsigned us);
+int ixgbe_reset(struct ixgbe *x, bool link_too);
+void ixgbe_restore(struct ixgbe *x);
+
+/* ixgbe_link.c */
+void ixgbe_link_start(struct ixgbe *x);
+int ixgbe_link(struct weir_port *p, struct weir_link *link);
+
+/* ixgbe_filter.c */
+void ixgbe_filter_apply(struct ixgbe *x);
+void ixgbe_fctrl_apply(struct ixgbe *x);
+void ixgbe_rss_apply(struct ixgbe *x);
+int ixgbe_mac_get(struct weir_port *p, uint8_t mac[6]);
+int ixgbe_mac_set(struct weir_port *p, const uint8_t mac[6]);
+int ixgbe_promisc(struct weir_port *p, bool on);
+int ixgbe_allmulti(struct weir_port *p, bool on);
+int ixgbe_mc_list(struct weir_port *p, const uint8_t (*macs)[6], unsigned n);
+int ixgbe_rss_set(struct weir_port *p, const struct weir_rss *rss);
+int ixgbe_rss_get(struct weir_port *p, struct weir_rss *rss);
+
+/* ixgbe_stats.c */
+void ixgbe_stats_map(struct ixgbe *x);
+void ixgbe_stats_update(struct ixgbe *x);
+int ixgbe_xstats(struct weir_port *p, struct weir_xstat *s, unsigned n);
+
+/* ixgbe_intr.c */
+int ixgbe_intr_setup(struct ixgbe *x, unsigned n_vec);
+void ixgbe_intr_apply(struct ixgbe *x);
+int ixgbe_rx_intr_fd(struct weir_port *p, unsigned q);
+int ixgbe_rx_intr_arm(struct weir_port *p, unsigned q);
+int ixgbe_rx_intr_disarm(struct weir_port *p, unsigned q);
+int ixgbe_lsc_fd(struct weir_port *p);
+
+/* ixgbe_queue.c */
+int ixgbe_queues_create(struct ixgbe *x);
+void ixgbe_queues_destroy(struct ixgbe *x);
+int ixgbe_queues_start(struct ixgbe *x);
+void ixgbe_queues_stop(struct ixgbe *x);
+
+/* ixgbe_rx.c */
+weir_rx_fn ixgbe_rx_plain;
+weir_rx_fn ixgbe_rx_meta;
+weir_rx_fn ixgbe_rx_jumbo;
+bool ixgbe_rx_pending(const struct ixgbe_rxq *q);
+unsigned ixgbe_rx_fill(struct ixgbe_rxq *q);
+void ixgbe_rx_drain(struct ixgbe_rxq *q);
+
+/* ixgbe_tx.c */
+weir_tx_fn ixgbe_tx_post;
+weir_kick_fn ixgbe_tx_kick;
+weir_reap_fn ixgbe_tx_reap;
+void ixgbe_tx_drain(struct ixgbe_txq *q);
+
+#endif
