@@ -45,14 +45,14 @@ CFLAGS_ALL += --sysroot=$(SYSROOT)
 LDFLAGS_ALL += --sysroot=$(SYSROOT)
 endif
 
-LIB_LIBS  := -lnuma -lpcap
-APP_LIBS  := -lsmartcols -ljson-c
+LIB_LIBS  := -lnuma -lpcap -ljson-c
+APP_LIBS  := -lsmartcols
 TEST_LIBS := -lcmocka
 
 # --- what is built ---
 
 LIB_SRC  := $(wildcard core/*.c iommu/*.c pci/*.c nics/*.c nics/*/*.c)
-APP_SRC  := $(wildcard apps/*.c)
+APP_SRC  := $(wildcard apps/*.c apps/*/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)

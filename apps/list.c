@@ -87,7 +87,7 @@ static void print_reasons(const struct entry *e)
 
 	for (unsigned m = WEIR_MODE_AUTO + 1; m < WEIR_MODE_MAX; m++) {
 		/* The modes often share a reason: say it once. */
-		if (e->modes.usable[m] && strcmp(said, e->modes.why[m])) {
+		if (e->modes.usable[m] && *e->modes.why[m] && strcmp(said, e->modes.why[m])) {
 			printf("%s  not %s: %s\n", e->dev, weir_mode_name(m), e->modes.why[m]);
 			said = e->modes.why[m];
 		}
@@ -123,8 +123,12 @@ static json_object *modes_json(const struct weir_mode_report *r)
 	json_object *o = json_object_new_object();
 
 	for (unsigned m = WEIR_MODE_AUTO + 1; m < WEIR_MODE_MAX; m++) {
-		json_object *e = json_object_new_object();
+		json_object *e;
 
+		/* Without a reason it is a mode for another kind of device. */
+		if (r->usable[m] && !*r->why[m])
+			continue;
+		e = json_object_new_object();
 		json_object_object_add(e, "usable", json_object_new_boolean(!r->usable[m]));
 		if (r->usable[m]) {
 			json_object_object_add(e, "id", text_or_null(r->id[m]));

@@ -9,11 +9,11 @@ static const struct app_cmd *const commands[] = {
 static int usage(FILE *to)
 {
 	fprintf(to, "usage: weir COMMAND [OPTIONS] ...\n\n"
-		    "Userspace NIC drivers over VFIO cdev and IOMMUFD.\n\n");
+		    "Userspace NIC drivers over VFIO cdev and IOMMUFD, or vfio-user.\n\n");
 	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(commands); i++)
 		fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	fprintf(to, "\n`weir COMMAND --help` tells more. A device is named by its PCI address\n"
-		    "(0000:03:00.0), or null: or pcap:IN,OUT.\n");
+		    "(0000:03:00.0), or vfio-user:SOCKET, null: or pcap:IN,OUT.\n");
 	return to == stdout ? APP_OK : APP_USAGE;
 }
 

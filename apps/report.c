@@ -268,6 +268,8 @@ static void mode_json(json_object *o, struct weir_port *p)
 	for (unsigned i = WEIR_MODE_AUTO + 1; i < m; i++) {
 		char key[32];
 
+		if (r->usable[i] && !*r->why[i])
+			continue;
 		snprintf(key, sizeof(key), "not_%s_because", weir_mode_name(i));
 		json_object_object_add(
 			o, key,

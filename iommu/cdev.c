@@ -89,26 +89,13 @@ static void cdev_as_destroy(struct weir_ioas *as)
 		weir_warn(as->iommu->w, "IOMMU_DESTROY of IOAS %u: %s", as->id, weir_strerror(err));
 }
 
-static const struct weir_arena *arena_of(struct weir *w, const void *va, size_t len)
-{
-	const char *p = va;
-
-	for (struct weir_arena *a = weir_arena_next(w, NULL); a; a = weir_arena_next(w, a)) {
-		struct weir_arena_info i = weir_arena_info(a);
-
-		if (p >= i.base && p < i.base + i.size && len <= (size_t)(i.base + i.size - p))
-			return a;
-	}
-	return NULL;
-}
-
 /*
  * By file where memory is an arena's memfd: the mapping then does not hang on this process's
  * address space. Linux before 6.14 does not know the call (ENOTTY).
  */
 static int map_file(struct weir_ioas *as, const struct weir_iova_map *m, __u32 flags)
 {
-	const struct weir_arena *a = arena_of(as->iommu->w, m->va, m->len);
+	const struct weir_arena *a = weir_arena_of(as->iommu->w, m->va, m->len);
 	struct uapi_ioas_map_file cmd = { .size = sizeof(cmd), .flags = flags, .ioas_id = as->id };
 	struct weir_arena_info i;
 	int err;
@@ -251,6 +238,7 @@ static int cdev_dev_detach(struct weir_iodev *d)
 
 const struct weir_backend weir_backend_cdev = {
 	.mode = WEIR_MODE_CDEV,
+	.pins = true,
 	.probe = cdev_probe,
 	.as_create = cdev_as_create,
 	.as_destroy = cdev_as_destroy,

@@ -397,6 +397,7 @@ static int group_dev_detach(struct weir_iodev *d)
 
 const struct weir_backend weir_backend_group = {
 	.mode = WEIR_MODE_GROUP,
+	.pins = true,
 	.probe = group_probe,
 	.as_create = group_as_create,
 	.as_destroy = group_as_destroy,

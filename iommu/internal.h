@@ -13,7 +13,9 @@
 /**
  * struct weir_devio_ops - how regions, interrupts and reset of an attached device are reached
  *
- * Kernel VFIO has one implementation for all its modes (vfio_dev.c).
+ * Kernel VFIO has one implementation for all its modes (vfio_dev.c), vfio-user its own
+ * (vfio_user_dev.c). Errors of @region and of a device
+ * that is gone have been reported; others are the caller's to report. A region's file_off is what @read, @write and @mmap count from.
  */
 struct weir_devio_ops {
 	int (*region)(struct weir_iodev *d, unsigned index, struct weir_region *r,
@@ -24,11 +26,14 @@ struct weir_devio_ops {
 	int (*irq_count)(struct weir_iodev *d, unsigned index);
 	int (*irq_set)(struct weir_iodev *d, unsigned index, unsigned n, const int *fds);
 	int (*reset)(struct weir_iodev *d);
+	int (*service)(struct weir_iodev *d);
 };
 
 /**
  * struct weir_backend - one way to talk to the IOMMU
  * @mode: its place in enum weir_mode
+ * @scheme: what its device strings begin with ("vfio-user:"); NULL for folders in sysfs
+ * @pins: mappings count against the locked-memory limit
  * @probe: look at a device without touching it; on failure fills @why and @id
  * @as_create: make the kernel's object for an address space
  * @as_destroy: end it; nothing is mapped or attached
@@ -44,6 +49,8 @@ struct weir_devio_ops {
  */
 struct weir_backend {
 	enum weir_mode mode;
+	const char *scheme;
+	bool pins;
 	int (*probe)(struct weir *w, const char *sysdev, char why[WEIR_WHY_LEN], const char **id);
 	int (*as_create)(struct weir_ioas *as);
 	void (*as_destroy)(struct weir_ioas *as);
@@ -61,12 +68,14 @@ struct weir_backend {
 
 extern const struct weir_backend weir_backend_cdev;
 extern const struct weir_backend weir_backend_group;
+extern const struct weir_backend weir_backend_user;
 extern const struct weir_devio_ops weir_vfio_devio;
 
 /* Indexed by mode; NULL for AUTO. */
 extern const struct weir_backend *const weir_backends[WEIR_MODE_MAX];
 
 struct weir_group; /* group.c */
+struct vu_dev;	   /* vfio_user.h */
 
 struct weir_iommu {
 	struct weir *w;
@@ -74,6 +83,7 @@ struct weir_iommu {
 	struct weir_ioas *dflt[WEIR_MODE_MAX];
 	int iommufd;		   /* cdev.c: opened with the first address space or device */
 	struct weir_group *groups; /* group.c */
+	unsigned timeout_ms;	   /* vfio_user.c: for an answer */
 };
 
 struct weir_ioas {
@@ -85,9 +95,10 @@ struct weir_ioas {
 	unsigned devices;
 	bool has_window;
 	uint64_t window_iova;
-	uint32_t id; /* cdev.c: IOAS id */
-	int fd;	     /* group.c: the container */
-	bool ready;  /* group.c: an IOMMU driver has been set */
+	uint32_t id;	      /* cdev.c: IOAS id */
+	int fd;		      /* group.c: the container */
+	bool ready;	      /* group.c: an IOMMU driver has been set */
+	struct vu_dev *users; /* vfio_user.c: devices attached */
 };
 
 #define WEIR_MAX_REGIONS 9
@@ -98,11 +109,12 @@ struct weir_iodev {
 	const struct weir_backend *be;
 	struct weir_ioas *as;
 	struct weir_mode_report report;
-	char sysdev[PATH_MAX];
+	char sysdev[PATH_MAX]; /* or the device string of a backend with a scheme */
 	const char *name;
 	int fd;
 	uint32_t devid;		  /* cdev.c */
 	struct weir_group *group; /* group.c */
+	struct vu_dev *user;	  /* vfio_user.c */
 	struct {
 		bool known;
 		struct weir_region r;
@@ -112,6 +124,8 @@ struct weir_iodev {
 
 /* --- helpers that backends share (sysfs.c) --- */
 
+/* The arena that all of [@va, @va + @len) lies in, or NULL. */
+const struct weir_arena *weir_arena_of(struct weir *w, const void *va, size_t len);
 /* Whether a driver name is one of VFIO's. */
 bool weir_sys_is_vfio(const char *driver);
 /* IOMMU group number, or -ENODEV. */

@@ -13,14 +13,28 @@
 /* Keep clear of the first 4 GiB: the MSI window and the firmware's reserved regions are there. */
 #define IOVA_MIN (4ull << 30)
 
+const struct weir_arena *weir_arena_of(struct weir *w, const void *va, size_t len)
+{
+	const char *p = va;
+
+	for (struct weir_arena *a = weir_arena_next(w, NULL); a; a = weir_arena_next(w, a)) {
+		struct weir_arena_info i = weir_arena_info(a);
+
+		if (p >= i.base && p < i.base + i.size && len <= (size_t)(i.base + i.size - p))
+			return a;
+	}
+	return NULL;
+}
+
 int weir_ioas_create(struct weir_iommu *iommu, enum weir_mode mode, struct weir_ioas **out)
 {
 	struct weir_ioas *as;
 	int err;
 
 	if (mode <= WEIR_MODE_AUTO || mode >= WEIR_MODE_MAX)
-		return weir_fail(iommu->w, EINVAL, "mode",
-				 "an address space needs a definite mode, cdev or group");
+		return weir_fail(
+			iommu->w, EINVAL, "mode",
+			"an address space needs a definite mode: cdev, group or vfio-user");
 	as = calloc(1, sizeof(*as));
 	if (!as)
 		return -ENOMEM;
@@ -139,8 +153,10 @@ static int check_memlock(struct weir_ioas *as, uint64_t len)
 	uint64_t need = len;
 	struct rlimit rl;
 
+	if (!as->be->pins)
+		return 0;
 	for (struct weir_ioas *o = as->iommu->spaces; o; o = o->next)
-		need += o->mapped;
+		need += o->be->pins ? o->mapped : 0;
 	if (getrlimit(RLIMIT_MEMLOCK, &rl) || rl.rlim_cur == RLIM_INFINITY || need <= rl.rlim_cur ||
 	    may_lock_all(w))
 		return 0;
@@ -201,7 +217,7 @@ int weir_ioas_map(struct weir_ioas *as, void *va, size_t len, weir_iova_t iova, 
 	if (err) {
 		free(m);
 		return weir_fail(as->iommu->w, err, "map",
-				 "the kernel did not map %zu KiB at %#llx: %s%s", len >> 10,
+				 "mapping %zu KiB at %#llx was refused: %s%s", len >> 10,
 				 (unsigned long long)iova, weir_strerror(err),
 				 err == -ENOMEM ? "; other processes of this user may hold locked "
 						  "memory: see LimitMEMLOCK="

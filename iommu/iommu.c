@@ -9,12 +9,16 @@
 const struct weir_backend *const weir_backends[WEIR_MODE_MAX] = {
 	[WEIR_MODE_CDEV] = &weir_backend_cdev,
 	[WEIR_MODE_GROUP] = &weir_backend_group,
+	[WEIR_MODE_VFIO_USER] = &weir_backend_user,
 };
+
+#define USER_TIMEOUT_MS 5000
 
 static const char *const mode_names[WEIR_MODE_MAX] = {
 	[WEIR_MODE_AUTO] = "auto",
 	[WEIR_MODE_CDEV] = "cdev",
 	[WEIR_MODE_GROUP] = "group",
+	[WEIR_MODE_VFIO_USER] = "vfio-user",
 };
 
 const char *weir_mode_name(enum weir_mode mode)
@@ -41,6 +45,7 @@ int weir_iommu_open(struct weir *w, struct weir_iommu **out)
 		return -ENOMEM;
 	iommu->w = w;
 	iommu->iommufd = -1;
+	iommu->timeout_ms = USER_TIMEOUT_MS;
 	*out = iommu;
 	return 0;
 }
@@ -60,6 +65,24 @@ struct weir *weir_iommu_handle(const struct weir_iommu *iommu)
 	return iommu->w;
 }
 
+void weir_iommu_set_timeout(struct weir_iommu *iommu, unsigned ms)
+{
+	if (ms)
+		iommu->timeout_ms = ms;
+}
+
+/* Whether a backend is for devices of this kind: what the string begins with tells. */
+static bool is_for(const struct weir_backend *be, const char *dev)
+{
+	for (unsigned i = 0; i < WEIR_MODE_MAX; i++) {
+		const char *s = weir_backends[i] ? weir_backends[i]->scheme : NULL;
+
+		if (s && !strncmp(dev, s, strlen(s)))
+			return be == weir_backends[i];
+	}
+	return !be->scheme;
+}
+
 void weir_mode_probe(struct weir *w, const char *sysdev, struct weir_mode_report *r)
 {
 	memset(r, 0, sizeof(*r));
@@ -67,24 +90,43 @@ void weir_mode_probe(struct weir *w, const char *sysdev, struct weir_mode_report
 		r->id[i] = "";
 		if (!weir_backends[i])
 			continue;
+		r->usable[i] = -EOPNOTSUPP;
+		if (!is_for(weir_backends[i], sysdev))
+			continue;
 		r->usable[i] = weir_backends[i]->probe(w, sysdev, r->why[i], &r->id[i]);
 		if (!r->usable[i] && r->chosen == WEIR_MODE_AUTO)
 			r->chosen = (enum weir_mode)i;
 	}
 }
 
+/* The safest mode that is made for this kind of device. */
+static enum weir_mode best_of(const struct weir_mode_report *r)
+{
+	unsigned m = WEIR_MODE_AUTO + 1;
+
+	while (m < WEIR_MODE_MAX - 1 && !*r->why[m])
+		m++;
+	return (enum weir_mode)m;
+}
+
 /* Say for every mode why it is not usable; the error is that of the best mode. */
 static int none_usable(struct weir_iodev *d, enum weir_mode asked)
 {
 	const struct weir_mode_report *r = &d->report;
-	enum weir_mode m = asked == WEIR_MODE_AUTO ? WEIR_MODE_CDEV : asked;
+	enum weir_mode m = asked == WEIR_MODE_AUTO ? best_of(r) : asked;
 
-	if (asked == WEIR_MODE_AUTO && strcmp(r->why[WEIR_MODE_CDEV], r->why[WEIR_MODE_GROUP]))
+	if (!*r->why[m])
+		return weir_fail(d->w, EOPNOTSUPP, "mode",
+				 "%s cannot be used in %s mode: that is for another kind of device",
+				 d->name, weir_mode_name(m));
+	if (asked == WEIR_MODE_AUTO && m == WEIR_MODE_CDEV &&
+	    strcmp(r->why[WEIR_MODE_CDEV], r->why[WEIR_MODE_GROUP]))
 		return weir_fail(d->w, r->usable[WEIR_MODE_GROUP], r->id[WEIR_MODE_GROUP],
 				 "%s cannot be used. cdev: %s. group: %s", d->name,
 				 r->why[WEIR_MODE_CDEV], r->why[WEIR_MODE_GROUP]);
 	return weir_fail(d->w, r->usable[m], r->id[m], "%s cannot be used in %s mode: %s", d->name,
-			 asked == WEIR_MODE_AUTO ? "any" : weir_mode_name(m), r->why[m]);
+			 asked == WEIR_MODE_AUTO && m == WEIR_MODE_CDEV ? "any" : weir_mode_name(m),
+			 r->why[m]);
 }
 
 static int choose(struct weir_iodev *d, enum weir_mode asked)
@@ -98,6 +140,8 @@ static int choose(struct weir_iodev *d, enum weir_mode asked)
 		return none_usable(d, asked);
 	for (unsigned i = WEIR_MODE_AUTO + 1; i < r->chosen; i++) {
 		if (asked != WEIR_MODE_AUTO && !r->usable[i])
+			continue;
+		if (r->usable[i] && !*r->why[i])
 			continue;
 		weir_info(d->w, "%s: %s mode passed over: %s", d->name, weir_mode_name(i),
 			  asked == WEIR_MODE_AUTO ? r->why[i] : "another one was asked for");
@@ -155,7 +199,9 @@ int weir_iodev_open(struct weir_iommu *iommu, const char *sysdev, enum weir_mode
 	d->w = iommu->w;
 	d->fd = -1;
 	strcpy(d->sysdev, sysdev);
-	d->name = strrchr(d->sysdev, '/') ? strrchr(d->sysdev, '/') + 1 : d->sysdev;
+	d->name = d->sysdev;
+	if (*sysdev == '/')
+		d->name = strrchr(d->sysdev, '/') + 1;
 	err = choose(d, mode);
 	if (!err)
 		err = mode == WEIR_MODE_AUTO ? open_auto(d) : try_open(d, mode);
@@ -255,8 +301,7 @@ static int need_region(struct weir_iodev *d, unsigned index)
 		return 0;
 	err = d->be->io->region(d, index, &d->regions[index].r, &d->regions[index].file_off);
 	if (err)
-		return weir_fail(d->w, err, "region", "%s: cannot read about region %u: %s",
-				 d->name, index, weir_strerror(err));
+		return err;
 	d->regions[index].known = true;
 	return 0;
 }
@@ -322,4 +367,9 @@ int weir_iodev_irq_set(struct weir_iodev *d, enum weir_irq_index index, unsigned
 int weir_iodev_reset(struct weir_iodev *d)
 {
 	return d->as ? d->be->io->reset(d) : not_attached(d);
+}
+
+int weir_iodev_service(struct weir_iodev *d)
+{
+	return d->as && d->be->io->service ? d->be->io->service(d) : 0;
 }

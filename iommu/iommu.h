@@ -18,12 +18,13 @@ WEIR_BEGIN_DECLS
 /* In order of preference; AUTO tries from the safest down. */
 enum weir_mode {
 	WEIR_MODE_AUTO,
-	WEIR_MODE_CDEV,	 /* VFIO cdev + IOMMUFD */
-	WEIR_MODE_GROUP, /* VFIO group + container, type1v2 */
+	WEIR_MODE_CDEV,	     /* VFIO cdev + IOMMUFD */
+	WEIR_MODE_GROUP,     /* VFIO group + container, type1v2 */
+	WEIR_MODE_VFIO_USER, /* a server on a UNIX socket, "vfio-user:PATH"; never for other devices */
 	WEIR_MODE_MAX,
 };
 
-/* "auto", "cdev", "group" */
+/* "auto", "cdev", "group", "vfio-user" */
 WEIR_API const char *weir_mode_name(enum weir_mode mode);
 /* Return: 0, or -EINVAL. */
 WEIR_API int weir_mode_parse(const char *s, enum weir_mode *mode);
@@ -33,7 +34,8 @@ WEIR_API int weir_mode_parse(const char *s, enum weir_mode *mode);
 /**
  * struct weir_mode_report - which modes a device can use, and why not
  * @usable: 0, or the negative errno with which the mode would fail
- * @why: a sentence for each mode that is not usable, with its remedy; "" otherwise
+ * @why: a sentence for each mode that is not usable, with its remedy; "" for a usable one, and for
+ *       one that is not made for this kind of device
  * @id: stable id of that reason
  * @chosen: mode in use or that AUTO would take; WEIR_MODE_AUTO when none is usable
  */
@@ -65,9 +67,15 @@ WEIR_API void weir_iommu_close(struct weir_iommu *iommu);
 WEIR_API struct weir *weir_iommu_handle(const struct weir_iommu *iommu);
 
 /**
+ * weir_iommu_set_timeout() - how long a vfio-user server may take to answer
+ * @ms: milliseconds, > 0; 5000 unless set. Devices opened later have it
+ */
+WEIR_API void weir_iommu_set_timeout(struct weir_iommu *iommu, unsigned ms);
+
+/**
  * weir_mode_probe() - look at a device without touching it
  * @w: handle
- * @sysdev: its folder in sysfs, e.g. "/sys/bus/pci/devices/0000:03:00.0"
+ * @sysdev: its folder in sysfs, e.g. "/sys/bus/pci/devices/0000:03:00.0", or "vfio-user:PATH"
  * @r: filled for every mode
  */
 WEIR_API void weir_mode_probe(struct weir *w, const char *sysdev, struct weir_mode_report *r);
@@ -84,7 +92,7 @@ struct weir_iova_range {
 /**
  * weir_ioas_create() - a new, empty address space
  * @iommu: place
- * @mode: backend whose devices can be attached: WEIR_MODE_CDEV or WEIR_MODE_GROUP
+ * @mode: backend whose devices can be attached: not WEIR_MODE_AUTO
  * @out: destroy with weir_ioas_destroy() when no device is attached
  */
 WEIR_API int weir_ioas_create(struct weir_iommu *iommu, enum weir_mode mode,
@@ -99,7 +107,7 @@ WEIR_API int weir_ioas_destroy(struct weir_ioas *as);
 /**
  * weir_ioas_default() - the address space shared by all devices of one mode
  * @iommu: place
- * @mode: WEIR_MODE_CDEV or WEIR_MODE_GROUP
+ * @mode: not WEIR_MODE_AUTO
  * @out: belongs to @iommu
  */
 WEIR_API int weir_ioas_default(struct weir_iommu *iommu, enum weir_mode mode,
@@ -167,9 +175,9 @@ WEIR_API unsigned weir_ioas_devices(const struct weir_ioas *as);
 /* --- devices --- */
 
 /**
- * weir_iodev_open() - open a device that is bound to vfio-pci
+ * weir_iodev_open() - open a device that is bound to vfio-pci, or that a vfio-user server has
  * @iommu: place
- * @sysdev: its folder in sysfs
+ * @sysdev: its folder in sysfs, or "vfio-user:PATH"
  * @mode: WEIR_MODE_AUTO chooses, see weir_iodev_report()
  * @out: close with weir_iodev_close()
  *
@@ -195,7 +203,7 @@ WEIR_API enum weir_mode weir_iodev_mode(const struct weir_iodev *d);
 WEIR_API struct weir_ioas *weir_iodev_ioas(const struct weir_iodev *d);
 WEIR_API const struct weir_mode_report *weir_iodev_report(const struct weir_iodev *d);
 WEIR_API struct weir *weir_iodev_handle(const struct weir_iodev *d);
-/* Name for messages: the last part of the sysfs path. */
+/* Name for messages: the last part of the sysfs path, or "vfio-user:PATH". */
 WEIR_API const char *weir_iodev_name(const struct weir_iodev *d);
 
 #define WEIR_MAX_SPARSE 8
@@ -249,6 +257,16 @@ WEIR_API int weir_iodev_irq_count(struct weir_iodev *d, enum weir_irq_index inde
  */
 WEIR_API int weir_iodev_irq_set(struct weir_iodev *d, enum weir_irq_index index, unsigned n,
 				const int *fds);
+/**
+ * weir_iodev_service() - do what a vfio-user server asks for, without waiting
+ *
+ * A server that has not mapped memory asks the client to read and write it by messages. They are
+ * served whenever the client waits for an answer, and here. Nothing to do in other modes. Any
+ * thread may call it.
+ * Return: 0; -ENODEV when the server is gone or has broken the protocol (reported once).
+ */
+WEIR_API int weir_iodev_service(struct weir_iodev *d);
+
 /* Function reset; -EOPNOTSUPP if the device has none. Config space is restored by the kernel. */
 WEIR_API int weir_iodev_reset(struct weir_iodev *d);
 

@@ -68,8 +68,11 @@ static int vfio_region(struct weir_iodev *d, unsigned index, struct weir_region 
 			break;
 		len = info->argsz;
 	}
-	if (err < 0)
+	if (err < 0) {
+		weir_fail(d->w, err, "region", "%s: cannot read about region %u: %s", d->name,
+			  index, weir_strerror(err));
 		goto out;
+	}
 	memset(r, 0, sizeof(*r));
 	r->size = info->size;
 	r->flags = (info->flags & VFIO_REGION_INFO_FLAG_READ ? WEIR_REGION_READ : 0) |

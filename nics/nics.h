@@ -48,9 +48,12 @@ WEIR_API const struct weir_driver *weir_driver_for(const struct weir_pci_info *i
 /* The driver for a device string of the form "scheme:rest", or NULL. */
 WEIR_API const struct weir_driver *weir_driver_for_scheme(const char *devstr);
 
+/* The path in "vfio-user:PATH", or NULL for any other device string. */
+WEIR_API const char *weir_user_path(const char *devstr);
+
 /**
  * struct weir_port_open_opts - how to open a port
- * @mode: for PCI devices; WEIR_MODE_AUTO chooses
+ * @mode: for devices on the PCI bus; WEIR_MODE_AUTO chooses
  * @ioas: address space to attach to; NULL for the default one of the mode
  */
 struct weir_port_open_opts {
@@ -61,7 +64,7 @@ struct weir_port_open_opts {
 /**
  * weir_port_open() - make a port of a device string
  * @iommu: place for address spaces; arenas must exist before
- * @devstr: "0000:03:00.0", "03:00.0", "null:", "pcap:in.pcap,out.pcap"
+ * @devstr: "0000:03:00.0", "03:00.0", "vfio-user:PATH", "null:", "pcap:in.pcap,out.pcap"
  * @opts: NULL for defaults
  * @out: close with weir_port_close()
  * Return: 0; -EINVAL (string), -ENODEV, -EOPNOTSUPP (no driver), or see weir_iodev_open().

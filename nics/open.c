@@ -29,6 +29,24 @@ const struct weir_driver *weir_driver_for_scheme(const char *devstr)
 	return NULL;
 }
 
+static int no_driver(struct weir *w, const char *name, const struct weir_pci_info *info)
+{
+	return weir_fail(w, EOPNOTSUPP, "no-driver",
+			 "%s (%04x:%04x, class %06x) has no driver in weir; `weir list` shows "
+			 "which devices are supported",
+			 name, info->vendor, info->device, info->class_code);
+}
+
+static int probe(const struct weir_driver *drv, struct weir_pci *d, const char *name,
+		 struct weir_port **out)
+{
+	int err = drv->probe(d, name, out);
+
+	if (err)
+		weir_pci_close(d);
+	return err;
+}
+
 static int open_pci(struct weir_iommu *iommu, struct weir_bdf bdf,
 		    const struct weir_port_open_opts *opts, struct weir_port **out)
 {
@@ -45,18 +63,34 @@ static int open_pci(struct weir_iommu *iommu, struct weir_bdf bdf,
 		return err;
 	drv = weir_driver_for(&info, NULL);
 	if (!drv)
-		return weir_fail(
-			w, EOPNOTSUPP, "no-driver",
-			"%s (%04x:%04x, class %06x) has no driver in weir; `weir list` shows "
-			"which devices are supported",
-			name, info.vendor, info.device, info.class_code);
+		return no_driver(w, name, &info);
 	err = weir_pci_open(iommu, bdf, opts->mode, opts->ioas, &d);
+	return err ? err : probe(drv, d, name, out);
+}
+
+/* What a server's device is shows only once it is open. */
+static int open_user(struct weir_iommu *iommu, const char *devstr, const char *path,
+		     const struct weir_port_open_opts *opts, struct weir_port **out)
+{
+	const struct weir_driver *drv;
+	struct weir_pci *d;
+	int err = weir_pci_open_user(iommu, path, opts->ioas, 0, &d);
+
 	if (err)
 		return err;
-	err = drv->probe(d, name, out);
-	if (err)
-		weir_pci_close(d);
+	drv = weir_driver_for(weir_pci_info_of(d), NULL);
+	if (drv)
+		return probe(drv, d, devstr, out);
+	err = no_driver(weir_iommu_handle(iommu), devstr, weir_pci_info_of(d));
+	weir_pci_close(d);
 	return err;
+}
+
+const char *weir_user_path(const char *devstr)
+{
+	static const char scheme[] = "vfio-user:";
+
+	return strncmp(devstr, scheme, sizeof(scheme) - 1) ? NULL : devstr + sizeof(scheme) - 1;
 }
 
 int weir_port_open(struct weir_iommu *iommu, const char *devstr,
@@ -65,14 +99,17 @@ int weir_port_open(struct weir_iommu *iommu, const char *devstr,
 	static const struct weir_port_open_opts none;
 	struct weir *w = weir_iommu_handle(iommu);
 	const struct weir_driver *drv = weir_driver_for_scheme(devstr);
+	const char *path = weir_user_path(devstr);
 	struct weir_bdf bdf;
 
 	if (drv)
 		return drv->open(w, devstr, strchr(devstr, ':') + 1, out);
+	if (path)
+		return open_user(iommu, devstr, path, opts ? opts : &none, out);
 	if (weir_bdf_parse(devstr, &bdf))
 		return weir_fail(w, EINVAL, "device-string",
-				 "\"%s\" is no device: take a PCI address (0000:03:00.0), null: or "
-				 "pcap:IN,OUT",
+				 "\"%s\" is no device: take a PCI address (0000:03:00.0), "
+				 "vfio-user:SOCKET, null: or pcap:IN,OUT",
 				 devstr);
 	return open_pci(iommu, bdf, opts ? opts : &none, out);
 }
