@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `weir list`: NICs, and in which modes they can be used, and why not */
-#include "apps/app.h"
+#include "apps/list_user.h"
 
 #include <getopt.h>
-#include <json-c/json.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdlib.h>
 
@@ -172,16 +171,16 @@ static json_object *entry_json(const struct entry *e)
 	return o;
 }
 
-static int print_json(const struct entry *list, unsigned n)
+static void add_json(json_object *a, const struct entry *list, unsigned n)
 {
-	json_object *a = json_object_new_array();
-
 	for (unsigned i = 0; i < n; i++)
 		json_object_array_add(a, entry_json(&list[i]));
+}
+
+static void print_json(json_object *a)
+{
 	puts(json_object_to_json_string_ext(a, JSON_C_TO_STRING_PRETTY |
 						       JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(a);
-	return APP_OK;
 }
 
 /* Those named on the command line, or all NICs. */
@@ -198,18 +197,34 @@ static int gather(struct weir *w, char **names, int n_names, struct weir_pci_inf
 	for (int i = 0; i < n_names && !err; i++) {
 		struct weir_bdf bdf;
 
+		if (weir_user_path(names[i]))
+			continue;
 		err = weir_bdf_parse(names[i], &bdf);
 		if (err)
-			weir_fail(w, err, "device-string",
-				  "\"%s\" is no PCI address like 0000:03:00.0", names[i]);
+			weir_fail(
+				w, err, "device-string",
+				"\"%s\" is no PCI address like 0000:03:00.0 and no vfio-user:SOCKET",
+				names[i]);
 		else
 			err = weir_pci_info(w, bdf, &(*infos)[(*n)++]);
 	}
 	return err;
 }
 
+/* Servers' devices, after those of the PCI bus. */
+static int list_users(struct weir *w, char **names, int n_names, json_object *into)
+{
+	int err = 0;
+
+	for (int i = 0; i < n_names && !err; i++)
+		if (weir_user_path(names[i]))
+			err = list_user(w, names[i], into);
+	return err;
+}
+
 static int list(struct weir *w, char **names, int n_names, bool json)
 {
+	json_object *a = json ? json_object_new_array() : NULL;
 	struct weir_pci_info *infos = NULL;
 	struct entry *entries = NULL;
 	int status = APP_FAIL;
@@ -222,15 +237,19 @@ static int list(struct weir *w, char **names, int n_names, bool json)
 		goto out;
 	for (unsigned i = 0; i < n; i++)
 		look(w, &infos[i], &entries[i]);
-	if (json) {
-		status = print_json(entries, n);
-	} else if (!n) {
+	if (json)
+		add_json(a, entries, n);
+	else if (n && print_table(entries, n))
+		goto out;
+	if (!json && !n_names && !n)
 		printf("no network devices on the PCI bus\n");
-		status = APP_OK;
-	} else {
-		status = print_table(entries, n);
-	}
+	if (list_users(w, names, n_names, a))
+		goto out;
+	if (json)
+		print_json(a);
+	status = APP_OK;
 out:
+	json_object_put(a);
 	free(entries);
 	free(infos);
 	return status;
