@@ -4,23 +4,27 @@
 
 static void rar_write(struct ixgbe *x, unsigned i, const uint8_t mac[6])
 {
-	uint32_t lo = 0, hi = 0;
+	ixgbe_wr(x, IXGBE_RAL(i),
+		 (uint32_t)mac[3] << 24 | (uint32_t)mac[2] << 16 | (uint32_t)mac[1] << 8 | mac[0]);
+	ixgbe_wr(x, IXGBE_RAH(i), IXGBE_RAH_AV | (uint32_t)mac[5] << 8 | mac[4]);
+}
 
-	if (mac) {
-		lo = (uint32_t)mac[3] << 24 | (uint32_t)mac[2] << 16 | (uint32_t)mac[1] << 8 |
-		     mac[0];
-		hi = IXGBE_RAH_AV | (uint32_t)mac[5] << 8 | mac[4];
-	}
-	ixgbe_wr(x, IXGBE_RAL(i), lo);
-	ixgbe_wr(x, IXGBE_RAH(i), hi);
+static void rar_clear(struct ixgbe *x, unsigned i)
+{
+	ixgbe_wr(x, IXGBE_RAL(i), 0);
+	ixgbe_wr(x, IXGBE_RAH(i), 0);
 }
 
 static void mc_apply(struct ixgbe *x)
 {
 	uint32_t mta[IXGBE_MTA_LEN] = { 0 };
 
-	for (unsigned i = 1; i < IXGBE_RAR_LEN; i++)
-		rar_write(x, i, i <= x->n_mc ? x->mc[i - 1] : NULL);
+	for (unsigned i = 1; i < IXGBE_RAR_LEN; i++) {
+		if (i <= x->n_mc)
+			rar_write(x, i, x->mc[i - 1]);
+		else
+			rar_clear(x, i);
+	}
 	for (unsigned i = IXGBE_RAR_LEN - 1; i < x->n_mc; i++) {
 		unsigned h = ((unsigned)x->mc[i][5] << 8 | x->mc[i][4]) >> 4;
 
