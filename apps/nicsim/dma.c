@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "apps/nicsim/dma.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/* First mapping that ends behind @iova. */
+static unsigned dma_lower(const struct dma *d, uint64_t iova)
+{
+	unsigned lo = 0, hi = d->n;
+
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+
+		if (d->maps[mid].iova + (d->maps[mid].size - 1) < iova)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static int dma_check(const struct dma *d, uint64_t iova, uint64_t size, unsigned prot)
+{
+	unsigned i;
+
+	if (!size || (iova | size) & 4095 || iova + (size - 1) < iova)
+		return -EINVAL;
+	if (!prot || prot & ~(unsigned)(DMA_DEV_READ | DMA_DEV_WRITE))
+		return -EINVAL;
+	i = dma_lower(d, iova);
+	if (i < d->n && d->maps[i].iova <= iova + (size - 1))
+		return -EEXIST;
+	return d->n == DMA_MAPS_MAX ? -ENOSPC : 0;
+}
+
+static int dma_insert(struct dma *d, const struct dma_map *m)
+{
+	unsigned i = dma_lower(d, m->iova);
+
+	if (!d->maps)
+		d->maps = calloc(DMA_MAPS_MAX, sizeof(*d->maps));
+	if (!d->maps)
+		return -ENOMEM;
+	memmove(d->maps + i + 1, d->maps + i, (d->n - i) * sizeof(*d->maps));
+	d->maps[i] = *m;
+	d->n++;
+	return 0;
+}
+
+/* A file on hugetlbfs is mapped by whole huge pages only; its block size tells which. */
+static int dma_map_file(struct dma_map *m, int fd, uint64_t off)
+{
+	int prot = (m->prot & DMA_DEV_READ ? PROT_READ : 0) |
+		   (m->prot & DMA_DEV_WRITE ? PROT_WRITE : 0);
+	uint64_t unit, start;
+	struct stat st;
+	void *p;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) || off & 4095 || off > (uint64_t)st.st_size ||
+	    m->size > (uint64_t)st.st_size - off)
+		return -EINVAL;
+	unit = st.st_blksize > 4096 && weir_is_pow2((uint64_t)st.st_blksize)
+		       ? (uint64_t)st.st_blksize
+		       : 4096;
+	start = WEIR_ALIGN_DOWN(off, unit);
+	m->file_len = WEIR_ALIGN_UP(off + m->size, unit) - start;
+	p = mmap(NULL, m->file_len, prot, MAP_SHARED, fd, (off_t)start);
+	if (p == MAP_FAILED)
+		return -errno;
+	m->file_va = p;
+	m->va = m->file_va + (off - start);
+	return 0;
+}
+
+static void dma_drop(struct dma_map *m)
+{
+	if (m->file_va)
+		munmap(m->file_va, m->file_len);
+}
+
+int dma_map(struct dma *d, uint64_t iova, uint64_t size, unsigned prot, int fd, uint64_t off)
+{
+	struct dma_map m = { .iova = iova, .size = size, .prot = prot };
+	int err = dma_check(d, iova, size, prot);
+
+	if (!err && fd >= 0)
+		err = dma_map_file(&m, fd, off);
+	if (err)
+		return err;
+	err = dma_insert(d, &m);
+	if (err)
+		dma_drop(&m);
+	return err;
+}
+
+int dma_map_va(struct dma *d, uint64_t iova, uint64_t size, unsigned prot, void *va)
+{
+	struct dma_map m = { .iova = iova, .size = size, .prot = prot, .va = va };
+	int err = dma_check(d, iova, size, prot);
+
+	return err ? err : dma_insert(d, &m);
+}
+
+int dma_unmap(struct dma *d, uint64_t iova, uint64_t size)
+{
+	uint64_t last = iova + (size - 1);
+	unsigned i, end;
+
+	if (!size || last < iova)
+		return -EINVAL;
+	i = dma_lower(d, iova);
+	for (end = i; end < d->n && d->maps[end].iova <= last; end++)
+		if (d->maps[end].iova < iova || d->maps[end].iova + (d->maps[end].size - 1) > last)
+			return -EINVAL;
+	if (end == i)
+		return -ENOENT;
+	for (unsigned k = i; k < end; k++)
+		dma_drop(&d->maps[k]);
+	memmove(d->maps + i, d->maps + end, (d->n - end) * sizeof(*d->maps));
+	d->n -= end - i;
+	return 0;
+}
+
+void dma_unmap_all(struct dma *d)
+{
+	for (unsigned i = 0; i < d->n; i++)
+		dma_drop(&d->maps[i]);
+	d->n = 0;
+	free(d->maps);
+	d->maps = NULL;
+}
+
+static void dma_refuse(struct dma *d, struct dma_who who, uint64_t iova, size_t len,
+		       enum dma_dir dir, const char *why)
+{
+	struct dma_fault f = { .iova = iova, .len = len, .who = who, .dir = dir, .why = why };
+
+	if (d->faults < DMA_KEEP)
+		d->kept[d->faults] = f;
+	d->faults++;
+	if (d->report)
+		d->report(d->report_arg, &f);
+}
+
+static inline bool dma_inside(const struct dma_map *m, uint64_t iova)
+{
+	return iova >= m->iova && iova - m->iova < m->size;
+}
+
+/* The mapping at @iova, with rights for @dir; *room is what is left of it from there. */
+static uint8_t *dma_find(struct dma *d, struct dma_who who, uint64_t iova, size_t len,
+			 enum dma_dir dir, uint64_t *room)
+{
+	unsigned *hit = &d->hit[dir == DMA_DEV_WRITE];
+	const char *why = NULL;
+	struct dma_map *m;
+
+	if (*hit >= d->n || !dma_inside(&d->maps[*hit], iova))
+		*hit = dma_lower(d, iova);
+	m = &d->maps[*hit];
+	if (weir_unlikely(++d->ops == d->fail_at))
+		why = "refused on purpose";
+	else if (*hit >= d->n || !dma_inside(m, iova))
+		why = "not mapped";
+	else if (!(m->prot & (unsigned)dir))
+		why = dir == DMA_DEV_READ ? "not readable" : "not writable";
+	else if (!m->va)
+		why = "mapped without a file";
+	if (weir_unlikely(why)) {
+		dma_refuse(d, who, iova, len, dir, why);
+		return NULL;
+	}
+	*room = m->size - (iova - m->iova);
+	return m->va + (iova - m->iova);
+}
+
+void *dma_at(struct dma *d, struct dma_who who, uint64_t iova, size_t len, enum dma_dir dir)
+{
+	uint64_t room;
+	uint8_t *p = dma_find(d, who, iova, len, dir, &room);
+
+	if (p && weir_unlikely(room < len)) {
+		dma_refuse(d, who, iova, len, dir, "past the end of the mapping");
+		return NULL;
+	}
+	return p;
+}
+
+bool dma_read(struct dma *d, struct dma_who who, uint64_t iova, void *buf, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		uint64_t room;
+		uint8_t *p = dma_find(d, who, iova + at, len - at, DMA_DEV_READ, &room);
+
+		if (!p)
+			return false;
+		room = weir_min_u64(room, len - at);
+		memcpy((uint8_t *)buf + at, p, room);
+		at += room;
+	}
+	return true;
+}
+
+bool dma_write(struct dma *d, struct dma_who who, uint64_t iova, const void *buf, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		uint64_t room;
+		uint8_t *p = dma_find(d, who, iova + at, len - at, DMA_DEV_WRITE, &room);
+
+		if (!p)
+			return false;
+		room = weir_min_u64(room, len - at);
+		memcpy(p, (const uint8_t *)buf + at, room);
+		at += room;
+	}
+	return true;
+}
+
+const struct dma_map *dma_find_va(const struct dma *d, const void *va)
+{
+	const uint8_t *p = va;
+
+	for (unsigned i = 0; i < d->n; i++)
+		if (d->maps[i].file_va && p >= d->maps[i].file_va &&
+		    p < d->maps[i].file_va + d->maps[i].file_len)
+			return &d->maps[i];
+	return NULL;
+}
