@@ -10,6 +10,8 @@
 #include "iommu/iommu.h"
 #include "iommu/iova.h"
 
+#include <pthread.h>
+
 /**
  * struct weir_devio_ops - how regions, interrupts and reset of an attached device are reached
  *
@@ -115,6 +117,7 @@ struct weir_iodev {
 	uint32_t devid;		  /* cdev.c */
 	struct weir_group *group; /* group.c */
 	struct vu_dev *user;	  /* vfio_user.c */
+	pthread_mutex_t lock;	  /* regions: registers may be read by any thread */
 	struct {
 		bool known;
 		struct weir_region r;

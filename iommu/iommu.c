@@ -184,6 +184,12 @@ static int open_auto(struct weir_iodev *d)
 	return err;
 }
 
+static void free_iodev(struct weir_iodev *d)
+{
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
 int weir_iodev_open(struct weir_iommu *iommu, const char *sysdev, enum weir_mode mode,
 		    struct weir_iodev **out)
 {
@@ -198,6 +204,7 @@ int weir_iodev_open(struct weir_iommu *iommu, const char *sysdev, enum weir_mode
 	d->iommu = iommu;
 	d->w = iommu->w;
 	d->fd = -1;
+	pthread_mutex_init(&d->lock, NULL);
 	strcpy(d->sysdev, sysdev);
 	d->name = d->sysdev;
 	if (*sysdev == '/')
@@ -206,7 +213,7 @@ int weir_iodev_open(struct weir_iommu *iommu, const char *sysdev, enum weir_mode
 	if (!err)
 		err = mode == WEIR_MODE_AUTO ? open_auto(d) : try_open(d, mode);
 	if (err) {
-		free(d);
+		free_iodev(d);
 		return err;
 	}
 	*out = d;
@@ -220,7 +227,7 @@ void weir_iodev_close(struct weir_iodev *d)
 	if (d->as)
 		weir_iodev_detach(d);
 	d->be->dev_close(d);
-	free(d);
+	free_iodev(d);
 }
 
 int weir_iodev_attach(struct weir_iodev *d, struct weir_ioas *as)
@@ -289,21 +296,28 @@ static int not_attached(struct weir_iodev *d)
 			 "%s can be used once it is attached to an address space", d->name);
 }
 
+static int ask_region(struct weir_iodev *d, unsigned index)
+{
+	int err = d->be->io->region(d, index, &d->regions[index].r, &d->regions[index].file_off);
+
+	d->regions[index].known = !err;
+	return err;
+}
+
+/* Asked for once; never changed after that while the device is attached. */
 static int need_region(struct weir_iodev *d, unsigned index)
 {
-	int err;
+	int err = 0;
 
 	if (!d->as)
 		return not_attached(d);
 	if (index >= WEIR_MAX_REGIONS)
 		return -EINVAL;
-	if (d->regions[index].known)
-		return 0;
-	err = d->be->io->region(d, index, &d->regions[index].r, &d->regions[index].file_off);
-	if (err)
-		return err;
-	d->regions[index].known = true;
-	return 0;
+	pthread_mutex_lock(&d->lock);
+	if (!d->regions[index].known)
+		err = ask_region(d, index);
+	pthread_mutex_unlock(&d->lock);
+	return err;
 }
 
 int weir_iodev_region(struct weir_iodev *d, unsigned index, struct weir_region *r)
