@@ -165,7 +165,8 @@ static int read_ranges(const struct vfio_iommu_type1_info *info, size_t len,
 {
 	size_t at = info->cap_offset;
 
-	while (at >= sizeof(*info) && at <= len - sizeof(struct vfio_info_cap_header)) {
+	while (at % 8 == 0 && at >= sizeof(*info) &&
+	       at <= len - sizeof(struct vfio_info_cap_header)) {
 		const struct vfio_info_cap_header *h = (const void *)((const char *)info + at);
 		const struct vfio_iommu_type1_info_cap_iova_range *c = (const void *)h;
 
@@ -194,12 +195,16 @@ static int group_as_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsi
 
 	if (!info)
 		return err;
-	for (int tries = 0; tries < 2; tries++) {
+	/* The answer may have grown since its size was asked; cut short, it would name no range. */
+	for (;;) {
 		info->argsz = (__u32)len;
 		err = weir_ioctl(as->fd, VFIO_IOMMU_GET_INFO, info);
-		if (err < 0 || info->argsz <= len || info->argsz > IOMMU_INFO_MAX)
+		if (err < 0 || info->argsz <= len)
 			break;
 		len = info->argsz;
+		err = -EIO;
+		if (len > IOMMU_INFO_MAX)
+			break;
 	}
 	if (err < 0)
 		goto out;
