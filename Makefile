@@ -93,6 +93,11 @@ $(BUILD)/weir: $(APP_OBJ) $(BUILD)/libweir.a
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
 
 UNIT_WRAP_test_pci_sysfs := -Wl,--wrap=weir_file_write
+# The model of the kernel in tests/unit/fake_vfio.h stands behind these.
+KERNEL_CALLS := open close ioctl mmap munmap pread pwrite eventfd memfd_create ftruncate madvise \
+	calloc malloc strdup readlink
+UNIT_WRAP_test_iommu := $(KERNEL_CALLS:%=-Wl,--wrap=%)
+UNIT_WRAP_test_pci_dev := $(UNIT_WRAP_test_iommu)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libweir.a
 	@mkdir -p $(@D)
