@@ -2,8 +2,9 @@
 /*
  * pktgen: a pcap file of mixed Ethernet frames, the same for the same seed.
  *
- *   pktgen [-n FRAMES] [-s SEED] [-f FLOWS] [-m MAXLEN] OUT.pcap
+ *   pktgen [-n FRAMES] [-s SEED] [-f FLOWS] [-m MAXLEN] [-k KIND] OUT.pcap
  *
+ * -k: frames of this kind only (their names are in the table below).
  * Each kind below comes in FLOWS flows (different addresses and ports). Each frame carries a
  * trailer (checker.h) with its number and flow; checksums are correct.
  */
@@ -282,6 +283,16 @@ static void build(struct frame *f, const struct kind *k, unsigned int index, uin
 		l4_checksum(f, k, ip, l4, where);
 }
 
+static const struct kind *find_kind(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < KINDS; i++)
+		if (!strcmp(kinds[i].name, name))
+			return &kinds[i];
+	die("pktgen: there is no kind %s", name);
+}
+
 static const struct kind *pick_kind(void)
 {
 	unsigned int total = 0, at, i;
@@ -315,31 +326,34 @@ static uint32_t pick_len(const struct kind *k, uint32_t max)
 int main(int argc, char **argv)
 {
 	unsigned long count = 10000, seed = 1, flows = 8, max = 1514, i;
+	const struct kind *only = NULL;
 	static struct frame f;
 	FILE *out;
 	int c;
 
-	while ((c = getopt(argc, argv, "n:s:f:m:")) != -1) {
+	while ((c = getopt(argc, argv, "n:s:f:m:k:")) != -1) {
 		unsigned long v = optarg ? strtoul(optarg, NULL, 0) : 0;
 
 		if (c == 'n')
 			count = v;
 		else if (c == 's')
 			seed = v;
+		else if (c == 'k')
+			only = find_kind(optarg);
 		else if (c == 'f' && v >= 1 && v <= 64)
 			flows = v;
 		else if (c == 'm' && v >= 128 && v <= MAX_FRAME)
 			max = v;
 		else
 			die("usage: pktgen [-n FRAMES] [-s SEED] [-f FLOWS 1..64]"
-			    " [-m MAXLEN 128..9216] OUT.pcap");
+			    " [-m MAXLEN 128..9216] [-k KIND] OUT.pcap");
 	}
 	if (optind + 1 != argc)
 		die("pktgen: name one file to write");
 	state = seed;
 	out = pcapfile_create(argv[optind]);
 	for (i = 0; i < count; i++) {
-		const struct kind *k = pick_kind();
+		const struct kind *k = only ? only : pick_kind();
 		unsigned int index = (unsigned int)(rnd() % flows);
 
 		build(&f, k, index, (uint32_t)i, pick_len(k, (uint32_t)max));
