@@ -49,7 +49,10 @@ static void clear_rx_flags(struct weir_pkt *p, unsigned n)
 /* Drop what a stuck TX ring did not take in time, so that RX does not stand still for ever. */
 static void give_up(struct fwd_worker *w, struct fwd_route *r)
 {
-	weir_drop(&r->txq->stats, WEIR_DROP_TX_FULL, count_packets(r->held, r->n_held));
+	unsigned n = count_packets(r->held, r->n_held);
+
+	weir_drop(&r->txq->stats, WEIR_DROP_TX_FULL, n);
+	weir_count(&w->dropped, n);
 	weir_pkt_free(w->cache, r->held, r->n_held);
 	r->n_held = 0;
 }
@@ -235,7 +238,7 @@ void *fwd_run(void *arg)
 		CPU_SET((unsigned)w->cpu, &set);
 		w->err = -pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 	}
-	while (!*w->stop) {
+	while (!__atomic_load_n(w->stop, __ATOMIC_RELAXED)) {
 		if (fwd_pass(w))
 			passes = 0;
 		else

@@ -365,16 +365,26 @@ static int port_failed(const struct rt *rt)
 	return 0;
 }
 
+/* Packets that are done with: sent, or given up on. */
+static uint64_t settled(const struct rt *rt)
+{
+	uint64_t n = rt_forwarded(rt);
+
+	for (unsigned i = 0; i < rt->n_workers; i++)
+		n += __atomic_load_n(&rt->workers[i]->dropped, __ATOMIC_RELAXED);
+	return n;
+}
+
 bool rt_done(struct rt *rt)
 {
 	return port_failed(rt) || __atomic_load_n(&rt->cap_err, __ATOMIC_ACQUIRE) ||
 	       (rt->o.count && __atomic_load_n(&rt->budget, __ATOMIC_RELAXED) <= 0 &&
-		rt_forwarded(rt) >= rt->o.count);
+		settled(rt) >= rt->o.count);
 }
 
 void rt_stop(struct rt *rt)
 {
-	rt->stop_workers = 1;
+	__atomic_store_n(&rt->stop_workers, 1, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < rt->n_running; i++) {
 		pthread_join(rt->workers[i]->thread, NULL);
 		if (rt->workers[i]->err)

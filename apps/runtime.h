@@ -69,14 +69,14 @@ struct rt {
 	unsigned n_ports;
 	struct fwd_worker *workers[RT_MAX_WORKERS];
 	unsigned n_workers, n_running;
-	volatile int stop_workers;
+	int stop_workers;
 	int64_t budget;
 	/* capture: written by a thread of its own */
 	struct pcapw *pcap;
 	struct capring *rings[RT_MAX_WORKERS];
 	pthread_t cap_thread;
 	bool cap_running;
-	volatile int cap_stop;
+	int cap_stop;
 	int cap_err;
 	uint64_t cap_seen, cap_written;
 	char cap_path[4096];
