@@ -22,6 +22,7 @@ CC := $(CROSS)gcc
 endif
 AR := $(if $(CROSS),$(CROSS)ar,ar)
 PKG_CONFIG ?= pkg-config
+COMMA := ,
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
@@ -110,7 +111,8 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %/main.o,$(APP_OBJ))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
 
--include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(BENCH_SRC:%.c=$(BUILD)/obj/%.d)
+-include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(BENCH_SRC:%.c=$(BUILD)/obj/%.d) \
+	$(wildcard $(BUILD)/obj/tests/vm/programs/*.d)
 
 # --- the two commands ---
 
