@@ -16,13 +16,18 @@ struct l2fwd_opts {
 	uint8_t dst[6];
 };
 
+/* Six fields of one or two digits. */
 static bool parse_mac(const char *s, uint8_t mac[6])
 {
-	int end = 0;
+	for (unsigned i = 0; i < 6; i++) {
+		size_t digits = strspn(s, "0123456789abcdefABCDEF");
 
-	return sscanf(s, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx%n", &mac[0], &mac[1], &mac[2], &mac[3],
-		      &mac[4], &mac[5], &end) == 6 &&
-	       !s[end];
+		if (!digits || digits > 2 || s[digits] != (i < 5 ? ':' : '\0'))
+			return false;
+		mac[i] = (uint8_t)strtoul(s, NULL, 16);
+		s += digits + 1;
+	}
+	return true;
 }
 
 static bool parse_idle(const char *s, enum fwd_idle *idle)
