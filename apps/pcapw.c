@@ -68,8 +68,7 @@ static int open_file(struct pcapw *p)
 	setvbuf(p->f, p->buf, _IOFBF, FILE_BUFFER);
 	p->dump = pcap_dump_fopen(p->dead, p->f);
 	if (!p->dump) {
-		fclose(p->f);
-		p->f = NULL;
+		p->f = NULL; /* libpcap has closed it */
 		return fail(p, errno ? errno : EIO, "cannot write the header of");
 	}
 	p->written = 24; /* the file header */

@@ -181,7 +181,10 @@ static int open_worker(struct rt *rt, unsigned i)
 	if (rt->o.capture) {
 		err = capring_create(CAPTURE_RING, &rt->rings[i]);
 		f->cap = rt->rings[i];
-		f->snaplen = rt->o.capture->snaplen;
+		/* The filter must see whole frames; what is too long is cut behind it. */
+		f->snaplen = rt->o.capture->filter && *rt->o.capture->filter
+				     ? UINT32_MAX
+				     : rt->o.capture->snaplen;
 		f->lossless = rt->o.lossless;
 	}
 	return err ? err : weir_cache_create(rt->mem[m].pool, &f->cache);
