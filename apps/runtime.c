@@ -126,6 +126,8 @@ static int open_port(struct rt *rt, unsigned i)
 	if (err)
 		return err;
 	weir_port_caps(p->port, &p->caps);
+	if (c.rx_desc == RT_DESC_MOST)
+		c.rx_desc = weir_min_u(c.rx_desc, p->caps.max_desc);
 	/* Frames longer than one buffer arrive in several segments. */
 	if (p->caps.offloads & WEIR_OFF_RX_JUMBO && c.mtu > WEIR_BUF_ROOM - 64)
 		c.offloads |= WEIR_OFF_RX_JUMBO;

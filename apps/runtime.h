@@ -10,6 +10,7 @@
 #define RT_MAX_PORTS   16
 #define RT_MAX_WORKERS 16
 #define RT_MAX_NODES   8
+#define RT_DESC_MOST   4096
 
 /**
  * struct rt_opts - what a forwarding subcommand was asked for
@@ -18,7 +19,7 @@
  * @queues: RX (and, if @tx, TX) queues a port
  * @cpus: one worker each, pinned; none: workers are not pinned
  * @n_cpus: how many
- * @rx_desc: ring sizes, 0 for the default
+ * @rx_desc: ring sizes, 0 for the default; RT_DESC_MOST for as many as the device and reason allow
  * @tx_desc: ring sizes, 0 for the default
  * @mtu: 0 for 1500
  * @burst: segments a burst
