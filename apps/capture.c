@@ -167,7 +167,7 @@ static int capture(struct capture_opts *o)
 	if (!err)
 		err = rt_start(rt);
 	if (!err) {
-		fprintf(stderr, "capturing on %s to %s\n", o->rt.devs[0], o->file.file);
+		fprintf(stderr, "capturing on %s to %s\n", rt->ports[0].port->name, o->file.file);
 		wait_for(rt, o);
 		missed = missed_by_nic(rt->ports[0].port);
 		rt_stop(rt);

@@ -72,7 +72,7 @@ static int identify(struct rt *rt, unsigned i)
 	p->is_pci = !weir_driver_for_scheme(dev) && !weir_bdf_parse(dev, &p->bdf);
 	for (unsigned k = 0; k < i; k++) {
 		const struct rt_port *q = &rt->ports[k];
-		bool same = p->is_pci ? q->is_pci && !memcmp(&p->bdf, &q->bdf, sizeof(p->bdf))
+		bool same = p->is_pci ? q->is_pci && weir_bdf_equal(p->bdf, q->bdf)
 				      : !strcmp(dev, rt->o.devs[k]) && strncmp(dev, "null:", 5);
 
 		if (same)
