@@ -224,7 +224,7 @@ static void test_capture_spec(void **state)
 static int parse_line(struct l2fwd_opts *o, const char *line)
 {
 	static char text[500];
-	static char *argv[30];
+	static char *argv[64];
 	int argc = 1;
 
 	memset(o, 0, sizeof(*o));
@@ -232,6 +232,7 @@ static int parse_line(struct l2fwd_opts *o, const char *line)
 	argv[0] = (char[]){ "l2fwd" };
 	for (char *s = strtok(text, " "); s; s = strtok(NULL, " "))
 		argv[argc++] = s;
+	assert_true(argc < (int)WEIR_ARRAY_SIZE(argv));
 	argv[argc] = NULL;
 	optind = 0;
 	hush();
