@@ -212,6 +212,25 @@ static void test_budget(void **state)
 	assert_int_equal(budget, 47);
 }
 
+/* Jumbo frames: the last ones have more segments than the budget has packets. */
+static void test_budget_jumbo(void **state)
+{
+	int64_t budget = 13;
+
+	(void)state;
+	rx->port.conf.offloads = WEIR_OFF_RX_JUMBO;
+	fw[0]->budget = &budget;
+	for (unsigned segs = 1; segs <= WEIR_MAX_SEGS; segs++) {
+		rx->rx[0].frames = 1000;
+		rx->rx[0].segs = segs;
+		for (unsigned i = 0; i < 20; i++)
+			fwd_pass(fw[0]);
+		check_sent(0, 13 * segs);
+		assert_int_equal(budget, 0);
+		budget = 13;
+	}
+}
+
 static void test_budget_two_workers(void **state)
 {
 	const unsigned total = 100000;
@@ -320,15 +339,11 @@ static void test_capture(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_forward),
-		T(test_ring_full),
-		T(test_give_up),
-		T(test_segments),
-		T(test_rewrite),
-		T(test_budget),
-		T(test_budget_two_workers),
-		T(test_drain),
-		T(test_bad_cpu),
+		T(test_forward),      T(test_ring_full),
+		T(test_give_up),      T(test_segments),
+		T(test_rewrite),      T(test_budget),
+		T(test_budget_jumbo), T(test_budget_two_workers),
+		T(test_drain),	      T(test_bad_cpu),
 		T(test_capture),
 	};
 
