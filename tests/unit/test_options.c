@@ -65,6 +65,11 @@ void report_tick(struct report *r)
 	(void)r;
 }
 
+void report_links(struct report *r)
+{
+	(void)r;
+}
+
 void report_final(struct report *r, bool json)
 {
 	(void)r;
