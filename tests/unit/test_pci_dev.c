@@ -305,6 +305,21 @@ static void test_msix(void **state)
 	assert_int_equal(fake.devs[0].irqs, 0);
 	assert_int_equal(unit_fds(), fds);
 	assert_int_equal(weir_pci_msix(dev, 0), 0);
+	/* Each call on the way fails in turn: no vectors, and no eventfd left. */
+	fake.fail_errno = EIO;
+	for (fake.fail_at = 1;; fake.fail_at++) {
+		int err;
+
+		fake.calls = 0;
+		fake.armed = true;
+		err = weir_pci_msix(dev, 3);
+		fake.armed = false;
+		if (!err)
+			break;
+		assert_int_equal(unit_fds(), fds);
+		assert_int_equal(weir_pci_msix_fd(dev, 0), -EINVAL);
+	}
+	assert_int_equal(fake.fail_at, 8); /* count, calloc, 3 eventfds, calloc, set */
 }
 
 static void test_info_of(void **state)
