@@ -61,8 +61,7 @@ static unsigned copy_in(struct pcap_rxq *r, struct weir_pkt *p, unsigned segs)
 
 	if (got < segs) {
 		weir_buf_free(r->q.cache, bufs, got);
-		weir_drop(&r->q.stats, WEIR_DROP_NO_BUF, 1);
-		return 0;
+		return 0; /* it waits in the file: nothing is lost */
 	}
 	for (unsigned i = 0; i < segs; i++) {
 		unsigned len = weir_min_u(r->held_len - at, WEIR_BUF_ROOM);
