@@ -35,12 +35,16 @@ static bool member_is_bridge(const char *dir)
 static void add_offender(char *list, size_t size, const char *name, const char *driver,
 			 const char *dir)
 {
-	char net[PATH_MAX], ifname[32];
+	char net[PATH_MAX], child[64], ifname[32] = "";
 	size_t n = strlen(list);
 
 	weir_path(net, "%s/net", dir);
-	if (weir_dir_first(net, "", ifname, sizeof(ifname)))
-		ifname[0] = '\0';
+	/* An interface of virtio hangs below the virtio device that hangs below this one. */
+	if (weir_dir_first(net, "", ifname, sizeof(ifname)) &&
+	    !weir_dir_first(dir, "virtio", child, sizeof(child))) {
+		weir_path(net, "%s/%s/net", dir, child);
+		weir_dir_first(net, "", ifname, sizeof(ifname));
+	}
 	snprintf(list + n, size - n, "%s%s (%s%s%s)", n ? ", " : "", name, driver,
 		 *ifname ? ", " : "", ifname);
 }

@@ -14,13 +14,16 @@
 #   hub: a QEMU hub a wire; carries one queue pair, needs nothing from the host
 #   tap: a bridge of two TAP devices a wire, in a network namespace of QEMU's own (wires.sh);
 #        carries several queue pairs
-virtio='virtio-net-pci,disable-legacy=on,iommu_platform=on,ats=on'
+virtio='virtio-net-pci,disable-legacy=on,iommu_platform=on,ats=on,speed=10000,duplex=full'
 declare -A machine_nic=(
 	[igb]=igb
 	[igb-scalable]=igb
 	[virtio]=$virtio,packed=off
 	[virtio-packed]=$virtio,packed=on
+	[virtio-shared]=$virtio,packed=off
 )
+# Both NICs under test behind one conventional bridge, and so in one IOMMU group.
+declare -A machine_bridge=([virtio-shared]=yes)
 declare -A machine_wire=([virtio]=tap [virtio-packed]=tap)
 declare -A machine_iommu=([igb-scalable]=scalable-mode=on,pasid-bits=20 [virtio]=device-iotlb=on
 	[virtio-packed]=device-iotlb=on)
@@ -62,6 +65,12 @@ nic() {
 		device+=",mq=on,vectors=$((2 * tap_queues + 2)),rss=on,hash=on"
 	else
 		QEMU_ARGS+=(-netdev "tap,id=$id,ifname=$id,script=no,downscript=no,vhost=off")
+	fi
+	if [ "$side" = dut ] && [ -n "${machine_bridge[$name]:-}" ]; then
+		[ "$wire" != 0 ] || QEMU_ARGS+=(-device "pcie-root-port,id=port-bridge,chassis=$((++chassis)),slot=$chassis"
+			-device pcie-pci-bridge,id=bridge,bus=port-bridge)
+		QEMU_ARGS+=(-device "$device,netdev=$id,bus=bridge,addr=$((wire + 1)),romfile=,mac=$mac_prefix:$(printf %02x 0x"$byte")")
+		return
 	fi
 	QEMU_ARGS+=(-device "pcie-root-port,id=port-$id,chassis=$((++chassis)),slot=$chassis"
 		-device "$device,netdev=$id,bus=port-$id,romfile=,mac=$mac_prefix:$(printf %02x 0x"$byte")")
