@@ -211,6 +211,10 @@ static void test_ring_of_files(void **state)
 	assert_int_equal(pcapw_count(p), 500);
 	assert_int_equal(pcapw_close(p), 0);
 	assert_int_equal(files(), 3);
+	/* As wide as the last one's number, and none without. */
+	assert_int_equal(access(in_dir("k0"), F_OK), 0);
+	assert_int_equal(access(in_dir("k2"), F_OK), 0);
+	assert_int_not_equal(access(in_dir("k"), F_OK), 0);
 }
 
 /* Time passes when the test says so. */
