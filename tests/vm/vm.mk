@@ -19,10 +19,13 @@ $(BUILD)/vm/bin/%: tests/vm/helpers/%.c tests/vm/helpers/checker.c tests/vm/help
 # Programs that use the library on the guest's kernel. claim fails the n-th of these calls.
 VM_PROGS := $(patsubst tests/vm/programs/%.c,$(BUILD)/vm/prog/%,$(wildcard tests/vm/programs/*.c))
 VM_WRAP_claim := $(addprefix -Wl$(COMMA)--wrap=,ioctl open mmap eventfd memfd_create pread pwrite)
+# A program of several files has a folder of its name for the others.
+$(BUILD)/vm/prog/nictest: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/vm/programs/nictest/*.c))
 $(BUILD)/vm/prog/%: $(BUILD)/obj/tests/vm/programs/%.o $(BUILD)/libweir.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(VM_WRAP_$*) $(BUILD)/libweir.a $(LIB_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(VM_WRAP_$*) $(BUILD)/libweir.a $(LIB_LIBS)
+-include $(wildcard $(BUILD)/obj/tests/vm/programs/*/*.d)
 
 .PHONY: vm vm-kernel vm-qemu vm-initramfs vm-helpers vm-check vm-selftest vm-shell run-vm
 vm-kernel:
