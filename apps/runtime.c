@@ -9,7 +9,6 @@
 /* What a ring pair takes at most besides buffers: descriptors, headers, control queue. */
 #define QUEUE_BYTES  (512u << 10)
 #define DESC_DEFAULT 1024
-#define HOLD_MS	     10
 
 /* --- memory --- */
 
@@ -178,7 +177,7 @@ static int open_worker(struct rt *rt, unsigned i)
 	f->idle = rt->o.idle;
 	f->stop = &rt->stop_workers;
 	f->budget = rt->o.count ? &rt->budget : NULL;
-	f->hold_cycles = weir_cycles_hz() / 1000 * HOLD_MS;
+	f->hold_cycles = weir_cycles_hz() / 1000 * (rt->o.hold_ms ? rt->o.hold_ms : RT_HOLD_MS);
 	f->cpu = i < rt->o.n_cpus ? (int)rt->o.cpus[i] : -1;
 	if (rt->o.capture) {
 		err = capring_create(CAPTURE_RING, &rt->rings[i]);

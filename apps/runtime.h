@@ -11,6 +11,7 @@
 #define RT_MAX_WORKERS 16
 #define RT_MAX_NODES   8
 #define RT_DESC_MOST   4096
+#define RT_HOLD_MS     100
 
 /**
  * struct rt_opts - what a forwarding subcommand was asked for
@@ -23,6 +24,7 @@
  * @tx_desc: ring sizes, 0 for the default
  * @mtu: 0 for 1500
  * @burst: segments a burst
+ * @hold_ms: how long packets wait for a full TX ring before they are dropped; 0 for RT_HOLD_MS
  * @idle: what idle workers do
  * @force: take NICs whose interfaces are in use
  * @verbose: count of -v
@@ -38,7 +40,7 @@ struct rt_opts {
 	unsigned queues;
 	unsigned cpus[RT_MAX_WORKERS];
 	unsigned n_cpus;
-	unsigned rx_desc, tx_desc, mtu, burst;
+	unsigned rx_desc, tx_desc, mtu, burst, hold_ms;
 	enum fwd_idle idle;
 	bool force;
 	unsigned verbose;
