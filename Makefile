@@ -22,6 +22,7 @@ CC := $(CROSS)gcc
 endif
 AR := $(if $(CROSS),$(CROSS)ar,ar)
 PKG_CONFIG ?= pkg-config
+COMMA := ,
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
@@ -93,6 +94,11 @@ $(BUILD)/weir: $(APP_OBJ) $(BUILD)/libweir.a
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
 
 UNIT_WRAP_test_pci_sysfs := -Wl,--wrap=weir_file_write
+# The model of the kernel in tests/unit/fake_vfio.h stands behind these.
+KERNEL_CALLS := open close ioctl mmap munmap pread pwrite eventfd memfd_create ftruncate madvise \
+	calloc malloc strdup readlink
+UNIT_WRAP_test_iommu := $(KERNEL_CALLS:%=-Wl,--wrap=%)
+UNIT_WRAP_test_pci_dev := $(UNIT_WRAP_test_iommu)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libweir.a
 	@mkdir -p $(@D)
@@ -105,7 +111,8 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %/main.o,$(APP_OBJ))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
 
--include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(BENCH_SRC:%.c=$(BUILD)/obj/%.d)
+-include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(BENCH_SRC:%.c=$(BUILD)/obj/%.d) \
+	$(wildcard $(BUILD)/obj/tests/vm/programs/*.d)
 
 # --- the two commands ---
 

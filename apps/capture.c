@@ -120,6 +120,7 @@ static int parse(struct capture_opts *o, int argc, char **argv)
 	o->rt.queues = 1;
 	o->rt.burst = 32;
 	o->rt.lossless = true;
+	o->rt.rx_desc = RT_DESC_MOST;
 	return -1;
 }
 
@@ -136,10 +137,24 @@ static void wait_for(struct rt *rt, const struct capture_opts *o)
 	}
 }
 
+/* What the NIC itself had no descriptor for, where it counts that. */
+static uint64_t missed_by_nic(struct weir_port *p)
+{
+	struct weir_xstat x[256];
+	uint64_t n = 0;
+	int have = weir_port_xstats(p, x, WEIR_ARRAY_SIZE(x));
+
+	for (int i = 0; i < have && i < (int)WEIR_ARRAY_SIZE(x); i++)
+		if (!strcmp(x[i].name, "mpc") || !strncmp(x[i].name, "rqdpc", 5))
+			n += x[i].value;
+	return n;
+}
+
 static int capture(struct capture_opts *o)
 {
 	struct rt *rt = calloc(1, sizeof(*rt));
 	struct weir_qstats s = { 0 };
+	uint64_t missed;
 	int err;
 
 	if (!rt)
@@ -152,8 +167,9 @@ static int capture(struct capture_opts *o)
 	if (!err)
 		err = rt_start(rt);
 	if (!err) {
-		fprintf(stderr, "capturing on %s to %s\n", o->rt.devs[0], o->file.file);
+		fprintf(stderr, "capturing on %s to %s\n", rt->ports[0].port->name, o->file.file);
 		wait_for(rt, o);
+		missed = missed_by_nic(rt->ports[0].port);
 		rt_stop(rt);
 		weir_qstats_read(&rt->ports[0].port->rxq[0]->stats, &s);
 		if (!o->quiet)
@@ -161,8 +177,8 @@ static int capture(struct capture_opts *o)
 				"%llu packets captured\n%llu packets received by filter\n"
 				"%llu packets dropped\n",
 				(unsigned long long)rt->cap_written, (unsigned long long)s.packets,
-				(unsigned long long)s.drops[WEIR_DROP_NO_BUF] +
-					rt_capture_missed(rt));
+				(unsigned long long)(s.drops[WEIR_DROP_NO_BUF] +
+						     rt_capture_missed(rt) + missed));
 		err = rt_close(rt);
 	} else {
 		rt_close(rt);

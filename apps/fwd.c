@@ -49,7 +49,10 @@ static void clear_rx_flags(struct weir_pkt *p, unsigned n)
 /* Drop what a stuck TX ring did not take in time, so that RX does not stand still for ever. */
 static void give_up(struct fwd_worker *w, struct fwd_route *r)
 {
-	weir_drop(&r->txq->stats, WEIR_DROP_TX_FULL, count_packets(r->held, r->n_held));
+	unsigned n = count_packets(r->held, r->n_held);
+
+	weir_drop(&r->txq->stats, WEIR_DROP_TX_FULL, n);
+	weir_count(&w->dropped, n);
 	weir_pkt_free(w->cache, r->held, r->n_held);
 	r->n_held = 0;
 }
@@ -92,6 +95,20 @@ static unsigned take_budget(struct fwd_worker *w, unsigned n)
 	return left > 0 ? (unsigned)left : 0;
 }
 
+/*
+ * The budget counts packets, a burst segments: a packet of more segments than the budget has left
+ * would never come. Asking for one segment more at a time brings just that packet.
+ */
+static unsigned receive_last(struct fwd_route *r, struct weir_pkt *p, unsigned want)
+{
+	bool jumbo = r->rxq->port->conf.offloads & WEIR_OFF_RX_JUMBO;
+	unsigned n = weir_rx(r->rxq, p, want);
+
+	while (jumbo && !n && want < WEIR_MAX_SEGS)
+		n = weir_rx(r->rxq, p, ++want);
+	return n;
+}
+
 static unsigned receive(struct fwd_worker *w, struct fwd_route *r, struct weir_pkt *p)
 {
 	unsigned want = w->burst, n;
@@ -103,9 +120,9 @@ static unsigned receive(struct fwd_worker *w, struct fwd_route *r, struct weir_p
 		if (!want)
 			return 0;
 	}
-	n = weir_rx(r->rxq, p, want);
+	n = w->budget && want < WEIR_MAX_SEGS ? receive_last(r, p, want) : weir_rx(r->rxq, p, want);
 	if (weir_unlikely(w->budget != NULL))
-		__atomic_fetch_add(w->budget, (int64_t)(want - count_packets(p, n)),
+		__atomic_fetch_add(w->budget, (int64_t)want - count_packets(p, n),
 				   __ATOMIC_RELAXED);
 	return n;
 }
@@ -235,7 +252,7 @@ void *fwd_run(void *arg)
 		CPU_SET((unsigned)w->cpu, &set);
 		w->err = -pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 	}
-	while (!*w->stop) {
+	while (!__atomic_load_n(w->stop, __ATOMIC_RELAXED)) {
 		if (fwd_pass(w))
 			passes = 0;
 		else

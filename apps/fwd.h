@@ -55,6 +55,7 @@ struct fwd_route {
  * @budget: packets that may still be received by all workers, or NULL
  * @hold_cycles: how long to hold packets for a full TX ring before dropping them
  * @forwarded: packets handed to TX (or captured); read by anyone
+ * @dropped: packets given up on because the TX ring stayed full; read by anyone
  * @sleeps: times it slept
  * @cpu: pin to this, -1 not
  * @err: of the thread's start
@@ -67,10 +68,11 @@ struct fwd_worker {
 	struct capring *cap;
 	unsigned snaplen;
 	bool lossless;
-	volatile int *stop;
+	int *stop;
 	int64_t *budget;
 	uint64_t hold_cycles;
 	uint64_t forwarded weir_cacheline;
+	uint64_t dropped;
 	uint64_t sleeps;
 	struct weir_cache *cache;
 	int cpu;

@@ -16,13 +16,18 @@ struct l2fwd_opts {
 	uint8_t dst[6];
 };
 
+/* Six fields of one or two digits. */
 static bool parse_mac(const char *s, uint8_t mac[6])
 {
-	int end = 0;
+	for (unsigned i = 0; i < 6; i++) {
+		size_t digits = strspn(s, "0123456789abcdefABCDEF");
 
-	return sscanf(s, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx%n", &mac[0], &mac[1], &mac[2], &mac[3],
-		      &mac[4], &mac[5], &end) == 6 &&
-	       !s[end];
+		if (!digits || digits > 2 || s[digits] != (i < 5 ? ':' : '\0'))
+			return false;
+		mac[i] = (uint8_t)strtoul(s, NULL, 16);
+		s += digits + 1;
+	}
+	return true;
 }
 
 static bool parse_idle(const char *s, enum fwd_idle *idle)
@@ -58,7 +63,17 @@ static bool parse_capture(struct l2fwd_opts *o, const char *s)
 	return true;
 }
 
-enum { OPT_CORES = 256, OPT_COUNT, OPT_RXD, OPT_TXD, OPT_MTU, OPT_BURST, OPT_IDLE, OPT_CAPTURE };
+enum {
+	OPT_CORES = 256,
+	OPT_COUNT,
+	OPT_RXD,
+	OPT_TXD,
+	OPT_MTU,
+	OPT_BURST,
+	OPT_HOLD,
+	OPT_IDLE,
+	OPT_CAPTURE
+};
 
 static const struct option long_opts[] = {
 	{ "mode", required_argument, NULL, 'm' },
@@ -73,6 +88,7 @@ static const struct option long_opts[] = {
 	{ "tx-desc", required_argument, NULL, OPT_TXD },
 	{ "mtu", required_argument, NULL, OPT_MTU },
 	{ "burst", required_argument, NULL, OPT_BURST },
+	{ "hold", required_argument, NULL, OPT_HOLD },
 	{ "idle", required_argument, NULL, OPT_IDLE },
 	{ "force", no_argument, NULL, 'f' },
 	{ "json", no_argument, NULL, 'j' },
@@ -99,6 +115,7 @@ static bool number_option(struct l2fwd_opts *o, int c, bool *mine)
 		{ OPT_TXD, "--tx-desc", 1, 65536, NULL, &o->rt.tx_desc },
 		{ OPT_MTU, "--mtu", WEIR_MTU_MIN, 65535, NULL, &o->rt.mtu },
 		{ OPT_BURST, "--burst", WEIR_MAX_SEGS, FWD_BURST_MAX, NULL, &o->rt.burst },
+		{ OPT_HOLD, "--hold", 1, 60000, NULL, &o->rt.hold_ms },
 	};
 
 	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(nums); i++) {
@@ -288,6 +305,8 @@ const struct app_cmd cmd_l2fwd = {
 		"                         sleep on the NICs' interrupts\n"
 		"      --mtu N            largest packet (default 1500)\n"
 		"      --burst N          segments moved at once, 8 to 64 (default 32)\n"
+		"      --hold MS          how long packets wait for a full TX ring before they are\n"
+		"                         dropped (default 100); a route receives nothing meanwhile\n"
 		"      --rx-desc N, --tx-desc N  ring sizes\n"
 		"  -f, --force            take a NIC although its interface is in use\n"
 		"  -j, --json             print the summary as JSON\n"

@@ -55,7 +55,8 @@ static void mode_words(const struct entry *e, char *out, size_t size)
 			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : "",
 					      weir_mode_name(m));
 	if (!n)
-		snprintf(out, size, "none");
+		snprintf(out, size,
+			 strcmp(e->modes.id[WEIR_MODE_CDEV], "not-bound") ? "none" : "bind first");
 }
 
 static void fill_line(struct libscols_line *l, const struct entry *e)

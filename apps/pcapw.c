@@ -30,6 +30,15 @@ struct pcapw {
 	int err;
 };
 
+static int digits(unsigned n)
+{
+	int d = 1;
+
+	for (; n >= 10; n /= 10)
+		d++;
+	return d;
+}
+
 static void name_file(struct pcapw *p)
 {
 	char base[PATH_MAX - 16];
@@ -41,8 +50,13 @@ static void name_file(struct pcapw *p)
 		if (!strftime(base, sizeof(base), p->file, &tm))
 			snprintf(base, sizeof(base), "%s", p->file);
 	}
-	/* As tcpdump: the first file has the plain name, later ones a number after it. */
-	if (p->o.rotate_bytes && p->seq)
+	/*
+	 * As tcpdump: the first file has the plain name, later ones a number after it; in a ring of
+	 * -W files all have one, as wide as the last one's, so that they sort.
+	 */
+	if (p->o.rotate_bytes && p->o.files)
+		snprintf(p->path, sizeof(p->path), "%s%0*u", base, digits(p->o.files - 1), p->seq);
+	else if (p->o.rotate_bytes && p->seq)
 		snprintf(p->path, sizeof(p->path), "%s%u", base, p->seq);
 	else
 		snprintf(p->path, sizeof(p->path), "%s", base);
@@ -68,8 +82,7 @@ static int open_file(struct pcapw *p)
 	setvbuf(p->f, p->buf, _IOFBF, FILE_BUFFER);
 	p->dump = pcap_dump_fopen(p->dead, p->f);
 	if (!p->dump) {
-		fclose(p->f);
-		p->f = NULL;
+		p->f = NULL; /* libpcap has closed it */
 		return fail(p, errno ? errno : EIO, "cannot write the header of");
 	}
 	p->written = 24; /* the file header */

@@ -19,15 +19,22 @@ enum {
 	COL_DROP
 };
 
+/* Widths that most numbers fit in, so that the live table does not jump. */
 static const struct {
 	const char *name;
 	int flags;
+	double width;
 } columns[] = {
-	[COL_PORT] = { "PORT", SCOLS_FL_TREE },	  [COL_LINK] = { "LINK", 0 },
-	[COL_RX] = { "RX-PKTS", SCOLS_FL_RIGHT }, [COL_RXB] = { "RX-BYTES", SCOLS_FL_RIGHT },
-	[COL_RXPPS] = { "RX/s", SCOLS_FL_RIGHT }, [COL_RXBPS] = { "RX-bit/s", SCOLS_FL_RIGHT },
-	[COL_TX] = { "TX-PKTS", SCOLS_FL_RIGHT }, [COL_TXB] = { "TX-BYTES", SCOLS_FL_RIGHT },
-	[COL_TXPPS] = { "TX/s", SCOLS_FL_RIGHT }, [COL_DROP] = { "DROPS", 0 },
+	[COL_PORT] = { "PORT", SCOLS_FL_TREE, 12 },
+	[COL_LINK] = { "LINK", 0, 9 },
+	[COL_RX] = { "RX-PKTS", SCOLS_FL_RIGHT, 8 },
+	[COL_RXB] = { "RX-BYTES", SCOLS_FL_RIGHT, 8 },
+	[COL_RXPPS] = { "RX/s", SCOLS_FL_RIGHT, 8 },
+	[COL_RXBPS] = { "RX-bit/s", SCOLS_FL_RIGHT, 8 },
+	[COL_TX] = { "TX-PKTS", SCOLS_FL_RIGHT, 8 },
+	[COL_TXB] = { "TX-BYTES", SCOLS_FL_RIGHT, 8 },
+	[COL_TXPPS] = { "TX/s", SCOLS_FL_RIGHT, 8 },
+	[COL_DROP] = { "DROPS", 0, 12 },
 };
 
 struct sides {
@@ -159,7 +166,7 @@ static void add_port(struct report *r, struct libscols_table *t, unsigned i, dou
 	unsigned queues = r->rt->o.queues;
 	struct sides total = { 0 }, before = { 0 }, now[WEIR_MAX_QUEUES];
 	struct libscols_line *line = scols_table_new_line(t, NULL);
-	char name[16];
+	char name[24];
 
 	for (unsigned q = 0; q < queues; q++) {
 		read_queue(p, q, &now[q]);
@@ -186,7 +193,7 @@ static struct libscols_table *new_table(void)
 	struct libscols_table *t = scols_new_table();
 
 	for (unsigned c = 0; t && c < WEIR_ARRAY_SIZE(columns); c++)
-		scols_table_new_column(t, columns[c].name, 0, columns[c].flags);
+		scols_table_new_column(t, columns[c].name, columns[c].width, columns[c].flags);
 	return t;
 }
 

@@ -9,7 +9,6 @@
 /* What a ring pair takes at most besides buffers: descriptors, headers, control queue. */
 #define QUEUE_BYTES  (512u << 10)
 #define DESC_DEFAULT 1024
-#define HOLD_MS	     10
 
 /* --- memory --- */
 
@@ -72,7 +71,7 @@ static int identify(struct rt *rt, unsigned i)
 	p->is_pci = !weir_driver_for_scheme(dev) && !weir_bdf_parse(dev, &p->bdf);
 	for (unsigned k = 0; k < i; k++) {
 		const struct rt_port *q = &rt->ports[k];
-		bool same = p->is_pci ? q->is_pci && !memcmp(&p->bdf, &q->bdf, sizeof(p->bdf))
+		bool same = p->is_pci ? q->is_pci && weir_bdf_equal(p->bdf, q->bdf)
 				      : !strcmp(dev, rt->o.devs[k]) && strncmp(dev, "null:", 5);
 
 		if (same)
@@ -126,6 +125,8 @@ static int open_port(struct rt *rt, unsigned i)
 	if (err)
 		return err;
 	weir_port_caps(p->port, &p->caps);
+	if (c.rx_desc == RT_DESC_MOST)
+		c.rx_desc = weir_min_u(c.rx_desc, p->caps.max_desc);
 	/* Frames longer than one buffer arrive in several segments. */
 	if (p->caps.offloads & WEIR_OFF_RX_JUMBO && c.mtu > WEIR_BUF_ROOM - 64)
 		c.offloads |= WEIR_OFF_RX_JUMBO;
@@ -176,12 +177,15 @@ static int open_worker(struct rt *rt, unsigned i)
 	f->idle = rt->o.idle;
 	f->stop = &rt->stop_workers;
 	f->budget = rt->o.count ? &rt->budget : NULL;
-	f->hold_cycles = weir_cycles_hz() / 1000 * HOLD_MS;
+	f->hold_cycles = weir_cycles_hz() / 1000 * (rt->o.hold_ms ? rt->o.hold_ms : RT_HOLD_MS);
 	f->cpu = i < rt->o.n_cpus ? (int)rt->o.cpus[i] : -1;
 	if (rt->o.capture) {
 		err = capring_create(CAPTURE_RING, &rt->rings[i]);
 		f->cap = rt->rings[i];
-		f->snaplen = rt->o.capture->snaplen;
+		/* The filter must see whole frames; what is too long is cut behind it. */
+		f->snaplen = rt->o.capture->filter && *rt->o.capture->filter
+				     ? UINT32_MAX
+				     : rt->o.capture->snaplen;
 		f->lossless = rt->o.lossless;
 	}
 	return err ? err : weir_cache_create(rt->mem[m].pool, &f->cache);
@@ -365,16 +369,26 @@ static int port_failed(const struct rt *rt)
 	return 0;
 }
 
+/* Packets that are done with: sent, or given up on. */
+static uint64_t settled(const struct rt *rt)
+{
+	uint64_t n = rt_forwarded(rt);
+
+	for (unsigned i = 0; i < rt->n_workers; i++)
+		n += __atomic_load_n(&rt->workers[i]->dropped, __ATOMIC_RELAXED);
+	return n;
+}
+
 bool rt_done(struct rt *rt)
 {
 	return port_failed(rt) || __atomic_load_n(&rt->cap_err, __ATOMIC_ACQUIRE) ||
 	       (rt->o.count && __atomic_load_n(&rt->budget, __ATOMIC_RELAXED) <= 0 &&
-		rt_forwarded(rt) >= rt->o.count);
+		settled(rt) >= rt->o.count);
 }
 
 void rt_stop(struct rt *rt)
 {
-	rt->stop_workers = 1;
+	__atomic_store_n(&rt->stop_workers, 1, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < rt->n_running; i++) {
 		pthread_join(rt->workers[i]->thread, NULL);
 		if (rt->workers[i]->err)

@@ -10,6 +10,8 @@
 #define RT_MAX_PORTS   16
 #define RT_MAX_WORKERS 16
 #define RT_MAX_NODES   8
+#define RT_DESC_MOST   4096
+#define RT_HOLD_MS     100
 
 /**
  * struct rt_opts - what a forwarding subcommand was asked for
@@ -18,10 +20,11 @@
  * @queues: RX (and, if @tx, TX) queues a port
  * @cpus: one worker each, pinned; none: workers are not pinned
  * @n_cpus: how many
- * @rx_desc: ring sizes, 0 for the default
+ * @rx_desc: ring sizes, 0 for the default; RT_DESC_MOST for as many as the device and reason allow
  * @tx_desc: ring sizes, 0 for the default
  * @mtu: 0 for 1500
  * @burst: segments a burst
+ * @hold_ms: how long packets wait for a full TX ring before they are dropped; 0 for RT_HOLD_MS
  * @idle: what idle workers do
  * @force: take NICs whose interfaces are in use
  * @verbose: count of -v
@@ -37,7 +40,7 @@ struct rt_opts {
 	unsigned queues;
 	unsigned cpus[RT_MAX_WORKERS];
 	unsigned n_cpus;
-	unsigned rx_desc, tx_desc, mtu, burst;
+	unsigned rx_desc, tx_desc, mtu, burst, hold_ms;
 	enum fwd_idle idle;
 	bool force;
 	unsigned verbose;
@@ -69,14 +72,14 @@ struct rt {
 	unsigned n_ports;
 	struct fwd_worker *workers[RT_MAX_WORKERS];
 	unsigned n_workers, n_running;
-	volatile int stop_workers;
+	int stop_workers;
 	int64_t budget;
 	/* capture: written by a thread of its own */
 	struct pcapw *pcap;
 	struct capring *rings[RT_MAX_WORKERS];
 	pthread_t cap_thread;
 	bool cap_running;
-	volatile int cap_stop;
+	int cap_stop;
 	int cap_err;
 	uint64_t cap_seen, cap_written;
 	char cap_path[4096];

@@ -126,7 +126,8 @@ static char *find_gap(struct weir *w, size_t size, size_t align, struct weir_are
 static void unplace(char *at, size_t size)
 {
 	/* Back to a reservation; failing that the range stays mapped, which is harmless. */
-	mmap(at, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	(void)mmap(at, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		   0);
 }
 
 /*
@@ -359,11 +360,12 @@ static void merge(struct chunk *c)
 
 void weir_arena_free(struct weir_arena *a, void *p)
 {
-	size_t off = (size_t)((char *)p - a->base);
 	struct chunk *prev = NULL;
+	size_t off;
 
 	if (!p)
 		return;
+	off = (size_t)((char *)p - a->base);
 	for (struct chunk *c = a->chunks; c; prev = c, c = c->next) {
 		if (c->off != off || !c->used)
 			continue;

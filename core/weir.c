@@ -146,7 +146,7 @@ void weir_log(struct weir *w, enum weir_log_level level, const char *id, const c
 	va_end(ap);
 }
 
-int weir_fail(struct weir *w, int err, const char *id, const char *fmt, ...)
+int(weir_fail)(struct weir *w, int err, const char *id, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -97,6 +97,11 @@ WEIR_API void weir_log(struct weir *w, enum weir_log_level level, const char *id
 WEIR_API int weir_fail(struct weir *w, int err, const char *id, const char *fmt, ...)
 	weir_printf(4, 5);
 
+#ifdef __clang_analyzer__
+/* What the analyzer cannot see: the result is negative. */
+#define weir_fail(...) ((void)weir_fail(__VA_ARGS__), -EIO)
+#endif
+
 /**
  * weir_strerror() - errno as words; thread-safe
  * @err: positive or negative errno

@@ -166,7 +166,7 @@ static int cdev_as_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsig
 			return -ENOMEM;
 	}
 	if (err >= 0) {
-		for (unsigned i = 0; i < cmd.num_iovas && i < n; i++)
+		for (unsigned i = 0; i < cmd.num_iovas && i < n && i < room; i++)
 			r[i] = (struct weir_iova_range){ k[i].start, k[i].last };
 		*align = cmd.out_iova_alignment;
 		err = (int)cmd.num_iovas;

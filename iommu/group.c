@@ -35,12 +35,16 @@ static bool member_is_bridge(const char *dir)
 static void add_offender(char *list, size_t size, const char *name, const char *driver,
 			 const char *dir)
 {
-	char net[PATH_MAX], ifname[32];
+	char net[PATH_MAX], child[64], ifname[32] = "";
 	size_t n = strlen(list);
 
 	weir_path(net, "%s/net", dir);
-	if (weir_dir_first(net, "", ifname, sizeof(ifname)))
-		ifname[0] = '\0';
+	/* An interface of virtio hangs below the virtio device that hangs below this one. */
+	if (weir_dir_first(net, "", ifname, sizeof(ifname)) &&
+	    !weir_dir_first(dir, "virtio", child, sizeof(child))) {
+		weir_path(net, "%s/%s/net", dir, child);
+		weir_dir_first(net, "", ifname, sizeof(ifname));
+	}
 	snprintf(list + n, size - n, "%s%s (%s%s%s)", n ? ", " : "", name, driver,
 		 *ifname ? ", " : "", ifname);
 }
@@ -165,7 +169,8 @@ static int read_ranges(const struct vfio_iommu_type1_info *info, size_t len,
 {
 	size_t at = info->cap_offset;
 
-	while (at >= sizeof(*info) && at <= len - sizeof(struct vfio_info_cap_header)) {
+	while (at % 8 == 0 && at >= sizeof(*info) &&
+	       at <= len - sizeof(struct vfio_info_cap_header)) {
 		const struct vfio_info_cap_header *h = (const void *)((const char *)info + at);
 		const struct vfio_iommu_type1_info_cap_iova_range *c = (const void *)h;
 
@@ -194,12 +199,16 @@ static int group_as_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsi
 
 	if (!info)
 		return err;
-	for (int tries = 0; tries < 2; tries++) {
+	/* The answer may have grown since its size was asked; cut short, it would name no range. */
+	for (;;) {
 		info->argsz = (__u32)len;
 		err = weir_ioctl(as->fd, VFIO_IOMMU_GET_INFO, info);
-		if (err < 0 || info->argsz <= len || info->argsz > IOMMU_INFO_MAX)
+		if (err < 0 || info->argsz <= len)
 			break;
 		len = info->argsz;
+		err = -EIO;
+		if (len > IOMMU_INFO_MAX)
+			break;
 	}
 	if (err < 0)
 		goto out;

@@ -240,6 +240,18 @@ int weir_ioas_unmap(struct weir_ioas *as, weir_iova_t iova, size_t len)
 			 (unsigned long long)iova, len);
 }
 
+/* Lowest room outside of the window: an arena may yet come anywhere in that. */
+static int find_room(struct weir_ioas *as, const struct weir_iova_range *r, unsigned n,
+		     uint64_t min, uint64_t len, uint64_t align, uint64_t *at)
+{
+	uint64_t size = weir_window(as->iommu->w).size;
+	int err = weir_iova_find(r, n, as->maps, min, len, align, at);
+
+	if (!err && as->has_window && *at < as->window_iova + size && as->window_iova < *at + len)
+		err = weir_iova_find(r, n, as->maps, as->window_iova + size, len, align, at);
+	return err;
+}
+
 int weir_ioas_alloc_iova(struct weir_ioas *as, uint64_t len, uint64_t align, weir_iova_t *iova)
 {
 	struct weir_iova_range r[MAX_RANGES];
@@ -251,8 +263,8 @@ int weir_ioas_alloc_iova(struct weir_ioas *as, uint64_t len, uint64_t align, wei
 	n = (int)weir_min_u((unsigned)n, MAX_RANGES);
 	if (align < page)
 		align = page;
-	if (weir_iova_find(r, (unsigned)n, as->maps, IOVA_MIN, len, align, &at) &&
-	    weir_iova_find(r, (unsigned)n, as->maps, page, len, align, &at))
+	if (find_room(as, r, (unsigned)n, IOVA_MIN, len, align, &at) &&
+	    find_room(as, r, (unsigned)n, page, len, align, &at))
 		return weir_fail(as->iommu->w, ENOSPC, "iova-full",
 				 "no %llu MiB of IOVA are free; lower weir_opts.window_size",
 				 (unsigned long long)len >> 20);
@@ -276,6 +288,13 @@ static int place_window(struct weir_ioas *as, struct weir_window win)
 	return 0;
 }
 
+static bool is_mapped(const struct weir_ioas *as, const struct weir_arena_info *i, uint64_t iova)
+{
+	const struct weir_iova_map *m = weir_iova_overlap(as->maps, iova, i->size);
+
+	return m && m->iova == iova && m->len == i->size && m->va == i->base;
+}
+
 int weir_ioas_map_arenas(struct weir_ioas *as, struct weir_dma *dma)
 {
 	struct weir *w = as->iommu->w;
@@ -288,7 +307,7 @@ int weir_ioas_map_arenas(struct weir_ioas *as, struct weir_dma *dma)
 		struct weir_arena_info i = weir_arena_info(a);
 		uint64_t iova = as->window_iova + (uint64_t)(i.base - win.base);
 
-		if (weir_iova_overlap(as->maps, iova, i.size))
+		if (is_mapped(as, &i, iova))
 			continue;
 		err = weir_ioas_map(as, i.base, i.size, iova, WEIR_PROT_RW);
 		if (err)

@@ -346,11 +346,21 @@ static int check_access(struct weir_iodev *d, unsigned index, uint64_t off, size
 	return 0;
 }
 
+static int told(struct weir_iodev *d, int err, const char *what, unsigned index, uint64_t off)
+{
+	return err ? weir_fail(d->w, err, "region", "%s: %s region %u at %#llx: %s", d->name, what,
+			       index, (unsigned long long)off, weir_strerror(err))
+		   : 0;
+}
+
 int weir_iodev_read(struct weir_iodev *d, unsigned index, uint64_t off, void *buf, size_t len)
 {
 	int err = check_access(d, index, off, len, WEIR_REGION_READ);
 
-	return err ? err : d->be->io->read(d, d->regions[index].file_off + off, buf, len);
+	if (err)
+		return err;
+	err = d->be->io->read(d, d->regions[index].file_off + off, buf, len);
+	return told(d, err, "reading", index, off);
 }
 
 int weir_iodev_write(struct weir_iodev *d, unsigned index, uint64_t off, const void *buf,
@@ -358,7 +368,10 @@ int weir_iodev_write(struct weir_iodev *d, unsigned index, uint64_t off, const v
 {
 	int err = check_access(d, index, off, len, WEIR_REGION_WRITE);
 
-	return err ? err : d->be->io->write(d, d->regions[index].file_off + off, buf, len);
+	if (err)
+		return err;
+	err = d->be->io->write(d, d->regions[index].file_off + off, buf, len);
+	return told(d, err, "writing", index, off);
 }
 
 int weir_iodev_mmap(struct weir_iodev *d, unsigned index, uint64_t off, size_t len, void **va)

@@ -14,15 +14,15 @@ static void read_sparse(const struct vfio_region_info *info, size_t len, size_t 
 			struct weir_region *r)
 {
 	const struct vfio_region_info_cap_sparse_mmap *cap;
+	unsigned mappable = r->flags & WEIR_REGION_MMAP;
 
+	/* A list that is empty, or of which nothing can be believed: nothing can be mapped. */
+	r->flags &= ~(unsigned)WEIR_REGION_MMAP;
 	if (at > len || len - at < sizeof(*cap))
 		return;
 	cap = (const void *)((const char *)info + at);
 	if (cap->nr_areas > (len - at - sizeof(*cap)) / sizeof(cap->areas[0]))
 		return;
-	/* An empty list means that nothing can be mapped. */
-	if (!cap->nr_areas)
-		r->flags &= ~(unsigned)WEIR_REGION_MMAP;
 	for (unsigned i = 0; i < cap->nr_areas && r->n_sparse < WEIR_MAX_SPARSE; i++) {
 		uint64_t off = cap->areas[i].offset, size = cap->areas[i].size;
 
@@ -31,6 +31,7 @@ static void read_sparse(const struct vfio_region_info *info, size_t len, size_t 
 		r->sparse[r->n_sparse].off = off;
 		r->sparse[r->n_sparse].size = size;
 		r->n_sparse++;
+		r->flags |= mappable;
 	}
 }
 
@@ -39,7 +40,8 @@ static void read_caps(const struct vfio_region_info *info, size_t len, struct we
 	size_t at = info->cap_offset;
 
 	/* Offsets only ever grow in a sane chain: one that turns back would loop. */
-	while (at >= sizeof(*info) && at <= len - sizeof(struct vfio_info_cap_header)) {
+	while (at % 8 == 0 && at >= sizeof(*info) &&
+	       at <= len - sizeof(struct vfio_info_cap_header)) {
 		const struct vfio_info_cap_header *h = (const void *)((const char *)info + at);
 
 		if (h->id == VFIO_REGION_INFO_CAP_SPARSE_MMAP)
@@ -60,13 +62,16 @@ static int vfio_region(struct weir_iodev *d, unsigned index, struct weir_region 
 	info = calloc(1, REGION_INFO_MAX);
 	if (!info)
 		return -ENOMEM;
-	for (int tries = 0; tries < 2; tries++) {
+	for (;;) {
 		info->argsz = (__u32)len;
 		info->index = index;
 		err = weir_ioctl(d->fd, VFIO_DEVICE_GET_REGION_INFO, info);
-		if (err < 0 || info->argsz <= len || info->argsz > REGION_INFO_MAX)
+		if (err < 0 || info->argsz <= len)
 			break;
 		len = info->argsz;
+		err = -EIO;
+		if (len > REGION_INFO_MAX)
+			break;
 	}
 	if (err < 0) {
 		weir_fail(d->w, err, "region", "%s: cannot read about region %u: %s", d->name,

@@ -18,6 +18,11 @@ struct weir_bdf {
 
 #define WEIR_BDF_LEN 20
 
+static inline bool weir_bdf_equal(struct weir_bdf a, struct weir_bdf b)
+{
+	return a.domain == b.domain && a.bus == b.bus && a.dev == b.dev && a.fn == b.fn;
+}
+
 /**
  * weir_bdf_parse() - read "0000:03:00.0" or "03:00.0"
  * Return: 0, or -EINVAL for anything else.

@@ -61,8 +61,7 @@ static unsigned copy_in(struct pcap_rxq *r, struct weir_pkt *p, unsigned segs)
 
 	if (got < segs) {
 		weir_buf_free(r->q.cache, bufs, got);
-		weir_drop(&r->q.stats, WEIR_DROP_NO_BUF, 1);
-		return 0;
+		return 0; /* it waits in the file: nothing is lost */
 	}
 	for (unsigned i = 0; i < segs; i++) {
 		unsigned len = weir_min_u(r->held_len - at, WEIR_BUF_ROOM);
@@ -146,6 +145,7 @@ static unsigned pcap_post(struct weir_txq *q, const struct weir_pkt *pkts, unsig
 		weir_pkt_free(q->cache, pkts + at, segs);
 		at += segs;
 	}
+	weir_count(&q->stats.calls, 1);
 	q->unkicked += at;
 	return at;
 }
@@ -193,6 +193,8 @@ static int pcap_configure(struct weir_port *p)
 		.post = pcap_post, .kick = pcap_kick, .reap = pcap_reap, .dma = dma, .port = p
 	};
 	pp->txq.out = pp->out;
+	/* Frames are as long as they are in the file, whatever was asked for. */
+	p->conf.offloads |= WEIR_OFF_RX_JUMBO;
 	p->rxq[0] = &pp->rxq.q;
 	p->txq[0] = &pp->txq.q;
 	return 0;

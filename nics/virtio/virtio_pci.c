@@ -12,6 +12,8 @@
 #define RESET_POLL_US 50
 /* A device that changes its configuration faster than we read it is broken. */
 #define GENERATION_TRIES 100
+/* No more fit into config space: a longer chain is a loop. */
+#define MAX_CAPS 48
 
 /* Where a structure lies. */
 struct area {
@@ -130,9 +132,13 @@ static int find_areas(struct virtio_pci *p)
 	struct cap c;
 	int pos = 0;
 
-	while ((pos = weir_pci_find_cap(p->d, VIRTIO_CAP_ID, (unsigned)pos)) > 0)
+	for (unsigned steps = 0; steps < MAX_CAPS; steps++) {
+		pos = weir_pci_find_cap(p->d, VIRTIO_CAP_ID, (unsigned)pos);
+		if (pos <= 0)
+			break;
 		if (!cap_read(p->d, (unsigned)pos, &c))
 			cap_use(p, &c);
+	}
 	if (p->common.va && p->notify.va && p->device.va)
 		return 0;
 	return weir_fail(

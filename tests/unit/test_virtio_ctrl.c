@@ -82,6 +82,18 @@ static void test_probe_second_cap(void **state)
 	assert_int_equal(fix_probe(f), 0);
 }
 
+/* A chain of capabilities that leads back to its start: found out, whether all are in it or not. */
+static void test_probe_cap_loop(void **state)
+{
+	struct fix *f = *state;
+
+	f->dev.cfg[0x54 + 1] = 0x40;
+	refused(f, -ENODEV, "virtio-not-modern");
+	f->dev.cfg[0x54 + 1] = 0x68;
+	f->dev.cfg[0x7c + 1] = 0x40;
+	assert_int_equal(fix_probe(f), 0);
+}
+
 static void test_doorbell_outside(void **state)
 {
 	struct fix *f = *state;
@@ -654,6 +666,7 @@ int main(void)
 		ROW(test_probe_refuses),
 		ROW(test_probe_bad_caps),
 		ROW(test_probe_second_cap),
+		ROW(test_probe_cap_loop),
 		ROW(test_doorbell_outside),
 		ROW(test_caps),
 		ROW(test_caps_of_a_liar),

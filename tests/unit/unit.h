@@ -76,7 +76,10 @@ static inline unsigned unit_fds(void)
 	return n;
 }
 
-/* Mappings that weir makes: reservations without access, and arenas. */
+/*
+ * Mappings that weir makes: reservations without access, and arenas. The sanitizers' own
+ * reservations lie below where mmap() puts things.
+ */
 static inline unsigned unit_maps(void)
 {
 	FILE *f = fopen("/proc/self/maps", "re");
@@ -85,7 +88,8 @@ static inline unsigned unit_maps(void)
 
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f))
-		n += strstr(line, " ---p ") || strstr(line, "memfd:");
+		n += strtoull(line, NULL, 16) >> 40 >= 0x7e &&
+		     (strstr(line, " ---p ") || strstr(line, "memfd:"));
 	fclose(f);
 	return n;
 }

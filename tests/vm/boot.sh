@@ -24,6 +24,7 @@ boot_overlay() {
 	local file=$1 plan=$2 root binary size items=()
 	shift 2
 	root=$(mktemp -d "${TMPDIR:-/tmp}/weir-vm.XXXXXX") || return
+	chmod 755 "$root"
 	mkdir -p "$root/vm/tests" "$root/usr/lib" "$root/usr/lib64" "$root/usr/bin" "$root/opt/weir"
 	# The base has these links; an archive with folders in their place would replace them.
 	ln -s usr/lib "$root/lib"
@@ -35,7 +36,7 @@ boot_overlay() {
 	printf '%s\n' "$plan" >"$root/vm/plan"
 	printf 'MACHINE=%s WIRE=%s QUEUES=%s HUGEPAGES=%s\n' "$machine" "$WIRE" "$QUEUES" \
 		"${VM_HUGEPAGES:-128}" >"$root/vm/machine"
-	if [ -t 1 ] && size=$(stty size 2>/dev/null <&1); then
+	if [ -t 1 ] && { size=$(stty size 2>/dev/null <&8); } 8<&1; then
 		printf 'TTY_ROWS=%s TTY_COLUMNS=%s TTY_TERM=%s\n' "${size% *}" "${size#* }" \
 			"${TERM:-vt100}" >>"$root/vm/machine"
 	fi

@@ -16,6 +16,17 @@ $(BUILD)/vm/bin/%: tests/vm/helpers/%.c tests/vm/helpers/checker.c tests/vm/help
 	$(call say,VM-CC,$@)
 	$(Q)$(VM_CC) $(VM_CFLAGS) -o $@ $(filter %.c,$^)
 
+# Programs that use the library on the guest's kernel. claim fails the n-th of these calls.
+VM_PROGS := $(patsubst tests/vm/programs/%.c,$(BUILD)/vm/prog/%,$(wildcard tests/vm/programs/*.c))
+VM_WRAP_claim := $(addprefix -Wl$(COMMA)--wrap=,ioctl open mmap eventfd memfd_create pread pwrite)
+# A program of several files has a folder of its name for the others.
+$(BUILD)/vm/prog/nictest: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/vm/programs/nictest/*.c))
+$(BUILD)/vm/prog/%: $(BUILD)/obj/tests/vm/programs/%.o $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(VM_WRAP_$*) $(BUILD)/libweir.a $(LIB_LIBS)
+-include $(wildcard $(BUILD)/obj/tests/vm/programs/*/*.d)
+
 .PHONY: vm vm-kernel vm-qemu vm-initramfs vm-helpers vm-check vm-selftest vm-shell run-vm
 vm-kernel:
 	@tests/vm/kernel.sh
@@ -26,7 +37,7 @@ vm-qemu:
 vm-initramfs:
 	@tests/vm/initramfs.sh
 
-vm-helpers: $(VM_BIN)
+vm-helpers: $(VM_BIN) $(VM_PROGS)
 
 ## vm: the test machine's kernel, QEMU and root file system, made once into the cache
 vm: vm-kernel vm-qemu vm-initramfs

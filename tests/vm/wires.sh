@@ -21,7 +21,7 @@ while [ "$1" != -- ]; do
 		dut*) ip tuntap add dev "$tap" mode tap multi_queue ;;
 		*) ip tuntap add dev "$tap" mode tap ;;
 		esac
-		ip link set "$tap" mtu 9216 txqueuelen 10000 master "${bridge:0:15}"
+		ip link set "$tap" mtu 9216 master "${bridge:0:15}"
 		ip link set "$tap" type bridge_slave learning off flood on mcast_flood on bcast_flood on
 		ip link set "$tap" up
 	done

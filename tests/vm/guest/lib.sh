@@ -205,6 +205,8 @@ flood() {
 
 # forward_start ARGUMENTS: weir l2fwd on the NICs under test, in the background, until it forwards
 forward_start() {
+	# The shell empties it in the background: an earlier run's words must be gone before we look.
+	: >/tmp/forward.err
 	foreground weir l2fwd "$DUT0" "$DUT1" "$@" >/tmp/forward.out 2>/tmp/forward.err &
 	FORWARDER=$!
 	wait_for 30 forwarding_or_gone

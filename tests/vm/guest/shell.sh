@@ -7,4 +7,4 @@ ENV=
 RC
 say "shell on $MACHINE: DUT0=$DUT0 DUT1=$DUT1 (dut0, dut1), peers peer0 and peer1; try: peers_up"
 # A session with the console as its terminal, so that ^C works.
-setsid /usr/bin/cttyhack /bin/sh -l || setsid /bin/cttyhack /bin/sh -l
+setsid cttyhack /bin/sh -l

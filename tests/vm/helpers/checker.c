@@ -9,7 +9,7 @@
 
 void checker_init(struct checker *c, const struct pcapfile *sent, enum order order)
 {
-	*c = (struct checker){.sent = sent, .order = order};
+	*c = (struct checker){ .sent = sent, .order = order };
 	c->seen = calloc(sent->count + 1, 1);
 	c->next = calloc(TRAILER_FLOWS, sizeof(*c->next));
 	if (!c->seen || !c->next)

@@ -17,20 +17,20 @@
 /* The last bytes of each test frame; numbers in network byte order. */
 struct trailer {
 	char magic[8];
-	uint32_t seq; /* position in the file */
+	uint32_t seq;  /* position in the file */
 	uint32_t flow; /* below TRAILER_FLOWS; frames of one flow must keep their order */
 };
 
 enum order {
 	ORDER_TOTAL, /* as sent */
 	ORDER_CLASS, /* within {IPv4, IPv6, ARP}, {802.1Q}, {802.1ad} and the rest */
-	ORDER_FLOW, /* within a flow: several queues share the work */
+	ORDER_FLOW,  /* within a flow: several queues share the work */
 };
 
 struct checker {
 	const struct pcapfile *sent;
 	enum order order;
-	uint8_t *seen; /* one a sent frame */
+	uint8_t *seen;	/* one a sent frame */
 	uint32_t *next; /* lowest sequence number still in order, one an order class */
 	uint64_t received, duplicated, corrupted, reordered, foreign;
 	bool quiet;

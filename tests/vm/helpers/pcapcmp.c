@@ -16,9 +16,9 @@
 
 int main(int argc, char **argv)
 {
-	static const struct option names[] = {{"order", required_argument, NULL, 'o'},
-					      {"count", required_argument, NULL, 'c'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option names[] = { { "order", required_argument, NULL, 'o' },
+					       { "count", required_argument, NULL, 'c' },
+					       { NULL, 0, NULL, 0 } };
 	enum order order = ORDER_TOTAL;
 	struct pcapfile sent, captured;
 	struct checker check;
@@ -27,8 +27,9 @@ int main(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		if (c == 'o')
-			order = *optarg == 'f' ? ORDER_FLOW :
-				*optarg == 'c' ? ORDER_CLASS : ORDER_TOTAL;
+			order = *optarg == 'f'	 ? ORDER_FLOW
+				: *optarg == 'c' ? ORDER_CLASS
+						 : ORDER_TOTAL;
 		else if (c == 'c')
 			count = strtoul(optarg, NULL, 0);
 		else
@@ -47,7 +48,8 @@ int main(int argc, char **argv)
 	}
 	if (cut)
 		printf("# %zu frames of the capture were cut short\n", cut);
-	status = checker_report(&check, "pcapcmp", count && count < sent.count ? count : sent.count);
+	status =
+		checker_report(&check, "pcapcmp", count && count < sent.count ? count : sent.count);
 	checker_free(&check);
 	pcapfile_free(&sent);
 	pcapfile_free(&captured);

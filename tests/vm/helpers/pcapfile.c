@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGIC_US 0xa1b2c3d4u
-#define MAGIC_NS 0xa1b23c4du
+#define MAGIC_US	  0xa1b2c3d4u
+#define MAGIC_NS	  0xa1b23c4du
 #define LINKTYPE_ETHERNET 1
-#define SNAPLEN 262144
+#define SNAPLEN		  262144
 
 struct file_header {
 	uint32_t magic;
@@ -93,7 +93,7 @@ void pcapfile_read(struct pcapfile *f, const char *path)
 	size_t size, at = sizeof(fh), room = 0;
 	bool swap;
 
-	*f = (struct pcapfile){0};
+	*f = (struct pcapfile){ 0 };
 	f->bytes = read_all(path, &size);
 	if (size < sizeof(fh))
 		die("%s is no pcap file (%zu bytes)", path, size);
@@ -120,14 +120,17 @@ void pcapfile_free(struct pcapfile *f)
 {
 	free(f->frames);
 	free(f->bytes);
-	*f = (struct pcapfile){0};
+	*f = (struct pcapfile){ 0 };
 }
 
 FILE *pcapfile_create(const char *path)
 {
 	const struct file_header fh = {
-		.magic = MAGIC_NS, .major = 2, .minor = 4,
-		.snaplen = SNAPLEN, .linktype = LINKTYPE_ETHERNET,
+		.magic = MAGIC_NS,
+		.major = 2,
+		.minor = 4,
+		.snaplen = SNAPLEN,
+		.linktype = LINKTYPE_ETHERNET,
 	};
 	FILE *out = fopen(path, "wb");
 
@@ -141,7 +144,8 @@ void pcapfile_add(FILE *out, uint64_t time_ns, const void *data, uint32_t len)
 	const struct record_header rh = {
 		.seconds = (uint32_t)(time_ns / 1000000000u),
 		.fraction = (uint32_t)(time_ns % 1000000000u),
-		.len = len, .wire_len = len,
+		.len = len,
+		.wire_len = len,
 	};
 
 	if (fwrite(&rh, sizeof(rh), 1, out) != 1 || fwrite(data, 1, len, out) != len)

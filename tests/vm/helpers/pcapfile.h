@@ -12,7 +12,7 @@
 
 struct pcap_frame {
 	const uint8_t *data;
-	uint32_t len; /* bytes in the file */
+	uint32_t len;	   /* bytes in the file */
 	uint32_t wire_len; /* bytes on the wire; larger when the capture was cut */
 };
 

@@ -2,8 +2,9 @@
 /*
  * pktgen: a pcap file of mixed Ethernet frames, the same for the same seed.
  *
- *   pktgen [-n FRAMES] [-s SEED] [-f FLOWS] [-m MAXLEN] OUT.pcap
+ *   pktgen [-n FRAMES] [-s SEED] [-f FLOWS] [-m MAXLEN] [-k KIND] OUT.pcap
  *
+ * -k: frames of this kind only (their names are in the table below).
  * Each kind below comes in FLOWS flows (different addresses and ports). Each frame carries a
  * trailer (checker.h) with its number and flow; checksums are correct.
  */
@@ -26,32 +27,41 @@ struct kind {
 	uint16_t type; /* innermost ethertype */
 	enum layer4 l4;
 	uint16_t tags[2]; /* outermost first, 0 for none */
-	uint8_t dst[6]; /* all zero: a unicast address of the flow */
+	uint8_t dst[6];	  /* all zero: a unicast address of the flow */
 };
 
-#define BROADCAST { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }
-#define LLDP { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e }
-#define MULTICAST { 0x01, 0x00, 0x5e, 0x01, 0x02, 0x03 }
+#define BROADCAST                                  \
+	{                                          \
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff \
+	}
+#define LLDP                                       \
+	{                                          \
+		0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e \
+	}
+#define MULTICAST                                  \
+	{                                          \
+		0x01, 0x00, 0x5e, 0x01, 0x02, 0x03 \
+	}
 
 static const struct kind kinds[] = {
-	{"udp4", 16, 0x0800, L4_UDP, {0}, {0}},
-	{"tcp4", 16, 0x0800, L4_TCP, {0}, {0}},
-	{"icmp4", 4, 0x0800, L4_ICMP, {0}, {0}},
-	{"udp6", 10, 0x86dd, L4_UDP, {0}, {0}},
-	{"tcp6", 10, 0x86dd, L4_TCP, {0}, {0}},
-	{"icmp6", 4, 0x86dd, L4_ICMP, {0}, {0}},
-	{"arp", 4, 0x0806, L4_NONE, {0}, BROADCAST},
-	{"lldp", 2, 0x88cc, L4_NONE, {0}, LLDP},
-	{"experimental", 3, 0x88b5, L4_NONE, {0}, {0}},
-	{"mpls", 3, 0x8847, L4_NONE, {0}, {0}},
-	{"multicast", 3, 0x0800, L4_UDP, {0}, MULTICAST},
-	{"broadcast", 2, 0x0800, L4_UDP, {0}, BROADCAST},
-	{"vlan-udp4", 6, 0x0800, L4_UDP, {0x8100}, {0}},
-	{"vlan-tcp4", 6, 0x0800, L4_TCP, {0x8100}, {0}},
-	{"vlan-tcp6", 4, 0x86dd, L4_TCP, {0x8100}, {0}},
-	{"vlan-arp", 2, 0x0806, L4_NONE, {0x8100}, BROADCAST},
-	{"qinq-udp4", 3, 0x0800, L4_UDP, {0x88a8, 0x8100}, {0}},
-	{"stacked-udp4", 2, 0x0800, L4_UDP, {0x8100, 0x8100}, {0}},
+	{ "udp4", 16, 0x0800, L4_UDP, { 0 }, { 0 } },
+	{ "tcp4", 16, 0x0800, L4_TCP, { 0 }, { 0 } },
+	{ "icmp4", 4, 0x0800, L4_ICMP, { 0 }, { 0 } },
+	{ "udp6", 10, 0x86dd, L4_UDP, { 0 }, { 0 } },
+	{ "tcp6", 10, 0x86dd, L4_TCP, { 0 }, { 0 } },
+	{ "icmp6", 4, 0x86dd, L4_ICMP, { 0 }, { 0 } },
+	{ "arp", 4, 0x0806, L4_NONE, { 0 }, BROADCAST },
+	{ "lldp", 2, 0x88cc, L4_NONE, { 0 }, LLDP },
+	{ "experimental", 3, 0x88b5, L4_NONE, { 0 }, { 0 } },
+	{ "mpls", 3, 0x8847, L4_NONE, { 0 }, { 0 } },
+	{ "multicast", 3, 0x0800, L4_UDP, { 0 }, MULTICAST },
+	{ "broadcast", 2, 0x0800, L4_UDP, { 0 }, BROADCAST },
+	{ "vlan-udp4", 6, 0x0800, L4_UDP, { 0x8100 }, { 0 } },
+	{ "vlan-tcp4", 6, 0x0800, L4_TCP, { 0x8100 }, { 0 } },
+	{ "vlan-tcp6", 4, 0x86dd, L4_TCP, { 0x8100 }, { 0 } },
+	{ "vlan-arp", 2, 0x0806, L4_NONE, { 0x8100 }, BROADCAST },
+	{ "qinq-udp4", 3, 0x0800, L4_UDP, { 0x88a8, 0x8100 }, { 0 } },
+	{ "stacked-udp4", 2, 0x0800, L4_UDP, { 0x8100, 0x8100 }, { 0 } },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -151,7 +161,7 @@ static void put_ethernet(struct frame *f, const struct kind *k, unsigned int flo
 
 static void put_ipv4(struct frame *f, const struct kind *k, unsigned int flow, uint32_t seq)
 {
-	static const uint8_t protocol[] = {[L4_UDP] = 17, [L4_TCP] = 6, [L4_ICMP] = 1};
+	static const uint8_t protocol[] = { [L4_UDP] = 17, [L4_TCP] = 6, [L4_ICMP] = 1 };
 	uint32_t start = f->at;
 
 	put16(f, 0x4500);
@@ -171,7 +181,7 @@ static void put_ipv4(struct frame *f, const struct kind *k, unsigned int flow, u
 
 static void put_ipv6(struct frame *f, const struct kind *k, unsigned int flow)
 {
-	static const uint8_t protocol[] = {[L4_UDP] = 17, [L4_TCP] = 6, [L4_ICMP] = 58};
+	static const uint8_t protocol[] = { [L4_UDP] = 17, [L4_TCP] = 6, [L4_ICMP] = 58 };
 	uint32_t side;
 
 	put32(f, 0x60000000 | flow);
@@ -234,7 +244,7 @@ static void put_other(struct frame *f, const struct kind *k, unsigned int flow)
 /* Random bytes, then the trailer, up to the frame's length. */
 static void put_payload(struct frame *f, uint32_t seq, uint32_t flow)
 {
-	struct trailer t = {.seq = htonl(seq), .flow = htonl(flow)};
+	struct trailer t = { .seq = htonl(seq), .flow = htonl(flow) };
 
 	memcpy(t.magic, TRAILER_MAGIC, sizeof(t.magic));
 	while (f->at < f->len - sizeof(t))
@@ -282,6 +292,16 @@ static void build(struct frame *f, const struct kind *k, unsigned int index, uin
 		l4_checksum(f, k, ip, l4, where);
 }
 
+static const struct kind *find_kind(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < KINDS; i++)
+		if (!strcmp(kinds[i].name, name))
+			return &kinds[i];
+	die("pktgen: there is no kind %s", name);
+}
+
 static const struct kind *pick_kind(void)
 {
 	unsigned int total = 0, at, i;
@@ -315,31 +335,34 @@ static uint32_t pick_len(const struct kind *k, uint32_t max)
 int main(int argc, char **argv)
 {
 	unsigned long count = 10000, seed = 1, flows = 8, max = 1514, i;
+	const struct kind *only = NULL;
 	static struct frame f;
 	FILE *out;
 	int c;
 
-	while ((c = getopt(argc, argv, "n:s:f:m:")) != -1) {
+	while ((c = getopt(argc, argv, "n:s:f:m:k:")) != -1) {
 		unsigned long v = optarg ? strtoul(optarg, NULL, 0) : 0;
 
 		if (c == 'n')
 			count = v;
 		else if (c == 's')
 			seed = v;
+		else if (c == 'k')
+			only = find_kind(optarg);
 		else if (c == 'f' && v >= 1 && v <= 64)
 			flows = v;
 		else if (c == 'm' && v >= 128 && v <= MAX_FRAME)
 			max = v;
 		else
 			die("usage: pktgen [-n FRAMES] [-s SEED] [-f FLOWS 1..64]"
-			    " [-m MAXLEN 128..9216] OUT.pcap");
+			    " [-m MAXLEN 128..9216] [-k KIND] OUT.pcap");
 	}
 	if (optind + 1 != argc)
 		die("pktgen: name one file to write");
 	state = seed;
 	out = pcapfile_create(argv[optind]);
 	for (i = 0; i < count; i++) {
-		const struct kind *k = pick_kind();
+		const struct kind *k = only ? only : pick_kind();
 		unsigned int index = (unsigned int)(rnd() % flows);
 
 		build(&f, k, index, (uint32_t)i, pick_len(k, (uint32_t)max));

@@ -98,7 +98,7 @@ static void report(uint64_t bytes, uint64_t checksum, double seconds)
 
 static void set_timeouts(int fd)
 {
-	const struct timeval patience = {.tv_sec = 30};
+	const struct timeval patience = { .tv_sec = 30 };
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
@@ -106,7 +106,7 @@ static void set_timeouts(int fd)
 
 static int serve(uint16_t port, uint64_t bytes, uint64_t seed)
 {
-	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	static uint64_t want[CHUNK / 8], got[CHUNK / 8];
 	int one = 1, fd, listener = socket(AF_INET6, SOCK_STREAM, 0);
 	struct stream s;
@@ -147,7 +147,7 @@ static int serve(uint16_t port, uint64_t bytes, uint64_t seed)
 
 static int connect_to(const char *address, uint16_t port)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	if (inet_pton(AF_INET, address, &to.sin_addr) != 1)

@@ -4,7 +4,7 @@
  *
  *   wiretest [OPTIONS] TX RX FILE.pcap        TX and RX: [NETNS:]INTERFACE
  *   wiretest --flood SECONDS TX FILE.pcap     send only, over and over, as fast as it goes
- *   wiretest --once RATE TX FILE.pcap         send only, once, so many frames a second
+ *   wiretest --once RATE TX FILE.pcap         send only, once, so many frames a second at most
  *
  *   --order total|class|flow   what must keep its order (checker.h); default total
  *   --window N                 frames under way at most, default 64: an emulated receiver is slow
@@ -34,8 +34,8 @@
 #include "checker.h"
 
 #define BATCH 32
-#define ROOM 16384
-#define TAG 4
+#define ROOM  16384
+#define TAG   4
 
 struct options {
 	enum order order;
@@ -85,8 +85,8 @@ static void set(int fd, int level, int option, int value, const char *name)
 static int open_socket(const char *where, uint16_t protocol)
 {
 	const char *name = strchr(where, ':') ? strchr(where, ':') + 1 : where;
-	struct sockaddr_ll addr = {.sll_family = AF_PACKET, .sll_protocol = htons(protocol)};
-	struct packet_mreq promisc = {.mr_type = PACKET_MR_PROMISC};
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(protocol) };
+	struct packet_mreq promisc = { .mr_type = PACKET_MR_PROMISC };
 	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), fd;
 
 	if (name != where)
@@ -119,8 +119,8 @@ static struct inbox *make_inbox(void)
 	if (!in)
 		die("no memory");
 	for (i = 0; i < BATCH; i++) {
-		in->iov[i] = (struct iovec){in->data[i] + TAG, ROOM - TAG};
-		in->msgs[i].msg_hdr = (struct msghdr){.msg_iov = &in->iov[i], .msg_iovlen = 1};
+		in->iov[i] = (struct iovec){ in->data[i] + TAG, ROOM - TAG };
+		in->msgs[i].msg_hdr = (struct msghdr){ .msg_iov = &in->iov[i], .msg_iovlen = 1 };
 	}
 	return in;
 }
@@ -140,8 +140,8 @@ static const uint8_t *with_tag(struct inbox *in, int i, uint32_t *len)
 		memcpy(&aux, CMSG_DATA(c), sizeof(aux));
 		if (!(aux.tp_status & TP_STATUS_VLAN_VALID))
 			continue;
-		tag[0] = htons(aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid :
-									   ETHERTYPE_VLAN);
+		tag[0] = htons(aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid
+									 : ETHERTYPE_VLAN);
 		tag[1] = htons(aux.tp_vlan_tci);
 		memmove(frame - TAG, frame, 2 * ETHER_ADDR_LEN);
 		frame -= TAG;
@@ -190,8 +190,8 @@ static unsigned long send_some(int fd, const struct pcapfile *file, size_t first
 	for (i = 0; i < max; i++) {
 		const struct pcap_frame *f = &file->frames[first + i];
 
-		iov[i] = (struct iovec){(void *)(uintptr_t)f->data, f->len};
-		msgs[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &iov[i], .msg_iovlen = 1}};
+		iov[i] = (struct iovec){ (void *)(uintptr_t)f->data, f->len };
+		msgs[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &iov[i], .msg_iovlen = 1 } };
 	}
 	n = sendmmsg(fd, msgs, (unsigned int)max, MSG_DONTWAIT);
 	if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != EINTR)
@@ -209,18 +209,36 @@ static void check_socket_drops(int fd)
 		printf("# the packet socket itself dropped %u frames\n", stats.tp_drops);
 }
 
+/* What an earlier test left in the queues on the way must not be taken for this one's. */
+static void settle(int rx)
+{
+	struct pollfd p = { .fd = rx, .events = POLLIN };
+	double end = now() + 20;
+	unsigned long stale = 0;
+	uint8_t byte;
+
+	while (now() < end && poll(&p, 1, 300) > 0) {
+		while (recv(rx, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) >= 0)
+			stale++;
+	}
+	if (stale)
+		printf("# %lu frames were still on the way from before\n", stale);
+}
+
 static int compare(const struct options *o, int tx, int rx, const struct pcapfile *file)
 {
 	FILE *out = o->write ? pcapfile_create(o->write) : NULL;
 	size_t sent = 0, arrived = 0, given_up = 0;
 	struct inbox *in = make_inbox();
-	double start = now(), last = start;
 	struct checker check;
+	double start, last;
 	int status;
 
 	checker_init(&check, file, o->order);
+	settle(rx);
+	start = last = now();
 	while (sent < o->count || arrived + given_up < sent) {
-		struct pollfd p = {.fd = rx, .events = POLLIN};
+		struct pollfd p = { .fd = rx, .events = POLLIN };
 		unsigned long room = o->window - (sent - arrived - given_up), n;
 
 		if (room > o->count - sent)
@@ -277,21 +295,19 @@ static int flood(const struct options *o, int tx, const struct pcapfile *file)
 	return 0;
 }
 
+/* Without feedback: never more at once than a ring holds, and no catching up when late. */
 static int send_once(const struct options *o, int tx, const struct pcapfile *file)
 {
-	double start = now();
+	unsigned long slice = o->once > 100 ? o->once / 100 : 1;
 	size_t sent = 0;
 
 	while (sent < o->count) {
-		double due = (now() - start) * (double)o->once;
-		unsigned long room = due > (double)sent ? (unsigned long)(due - (double)sent) : 0;
+		unsigned long room = slice;
 
 		if (room > o->count - sent)
 			room = o->count - sent;
-		if (room)
-			sent += send_some(tx, file, sent, room);
-		else
-			usleep(1000);
+		sent += send_some(tx, file, sent, room);
+		usleep(10000);
 	}
 	printf("wiretest: sent %zu frames once\n", sent);
 	return 0;
@@ -311,11 +327,14 @@ static enum order parse_order(const char *s)
 static void parse(struct options *o, int argc, char **argv)
 {
 	static const struct option names[] = {
-		{"order", required_argument, NULL, 'o'}, {"window", required_argument, NULL, 'w'},
-		{"count", required_argument, NULL, 'c'}, {"wait", required_argument, NULL, 't'},
-		{"write", required_argument, NULL, 'W'}, {"flood", required_argument, NULL, 'f'},
-		{"once", required_argument, NULL, 'O'},
-		{NULL, 0, NULL, 0},
+		{ "order", required_argument, NULL, 'o' },
+		{ "window", required_argument, NULL, 'w' },
+		{ "count", required_argument, NULL, 'c' },
+		{ "wait", required_argument, NULL, 't' },
+		{ "write", required_argument, NULL, 'W' },
+		{ "flood", required_argument, NULL, 'f' },
+		{ "once", required_argument, NULL, 'O' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -344,7 +363,7 @@ static void parse(struct options *o, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.window = 64, .wait = 3};
+	struct options o = { .window = 64, .wait = 3 };
 	struct pcapfile file;
 	int status, tx, rx;
 

@@ -1,0 +1,366 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Black-box tests of the `weir` command, without a device: TAP on standard output.
+#   usage: tests/tool.sh WEIR
+# Bad input must get a sentence and an exit status, never a crash; files must be what went in.
+
+set -u
+here=$(dirname "$(realpath "$0")")
+tmp=$(mktemp -d)
+chmod 755 "$tmp"
+install -m 755 "${1:?usage: tests/tool.sh WEIR}" "$tmp/weir"
+weir=$tmp/weir
+cd "$tmp" || exit 1
+n=0 bad=0
+
+end() {
+	mountpoint -q "$tmp/disk" && umount "$tmp/disk"
+	rm -rf "$tmp"
+}
+trap end EXIT
+
+ok() { n=$((n + 1)); echo "ok $n - $1"; }
+
+not_ok() {
+	n=$((n + 1)) bad=$((bad + 1))
+	echo "not ok $n - $1"
+	shift
+	printf '# %s\n' "$@"
+	sed 's/^/# err: /' err | tail -20
+}
+
+skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
+
+check() { # NAME COMMAND...: the command succeeds
+	local name=$1
+	shift
+	if "$@" >> err 2>&1; then ok "$name"; else not_ok "$name" "failed: $*"; fi
+}
+
+# try NAME STATUS TEXT COMMAND...: runs, ends with STATUS, and says TEXT (on either stream)
+try() {
+	local name=$1 status=$2 text=$3 got
+	shift 3
+	timeout -k 5 60 "$@" > out 2> err < /dev/null
+	got=$?
+	if [ $got != "$status" ]; then
+		not_ok "$name" "exit status $got, not $status: $*"
+	elif ! cat out err | grep -qF -- "$text"; then
+		not_ok "$name" "does not say: $text"
+	else
+		ok "$name"
+	fi
+}
+
+# --- a machine of files ---
+
+export WEIR_SYSFS=$tmp/sys WEIR_DEV=$tmp/dev WEIR_PROC=$tmp/proc WEIR_RUN=$tmp/run
+
+machine() {
+	rm -rf sys dev proc run
+	mkdir -p sys/bus/pci/devices sys/bus/pci/drivers/{igb,vfio-pci} dev/vfio/devices proc
+	: > sys/bus/pci/drivers_probe
+}
+
+device() { # BDF GROUP DRIVER [ID]
+	local d=sys/bus/pci/devices/$1
+	mkdir -p "$d"
+	echo 0x8086 > "$d/vendor"
+	echo "${4:-0x10c9}" > "$d/device"
+	echo 0x020000 > "$d/class"
+	echo -1 > "$d/numa_node"
+	: > "$d/driver_override"
+	[ -z "$3" ] || ln -s "$tmp/sys/bus/pci/drivers/$3" "$d/driver"
+	[ -n "$2" ] || return 0
+	mkdir -p "sys/kernel/iommu_groups/$2/devices"
+	ln -s "$tmp/$d" "sys/kernel/iommu_groups/$2/devices/$1"
+	ln -s "$tmp/sys/kernel/iommu_groups/$2" "$d/iommu_group"
+}
+
+nodes() { # the nodes of group $1 and of VFIO
+	touch dev/iommu dev/vfio/vfio "dev/vfio/$1" dev/vfio/devices/vfio0
+}
+
+machine
+
+# --- traffic: FILE COUNT, mixed frames of 60 to 1514 bytes, some tagged, UDP to three ports ---
+
+cat > pcap.py << 'END'
+import struct, sys
+
+def frames(count):
+    for n in range(count):
+        size = 60 + n * 97 % 1455
+        tag = b"\x81\x00\x00\x05" if n % 5 == 0 else b""
+        udp = struct.pack(">HHHH", 4000, 1000 + n % 3, size - 34, 0)
+        ip = struct.pack(">BBHHHBBHII", 0x45, 0, size - 14, n & 0xffff, 0, 64, 17, 0,
+                         0x0a000001, 0x0a000002)
+        frame = b"\x02" * 6 + b"\x04" * 6 + tag + b"\x08\x00" + ip + udp
+        yield (frame + bytes((n + i) & 255 for i in range(size)))[:size]
+
+def read(path):
+    data = open(path, "rb").read()
+    assert data[:4] == struct.pack("<I", 0xa1b23c4d), "no nanosecond pcap file"
+    at, out = 24, []
+    while at < len(data):
+        sec, nsec, cap, size = struct.unpack_from("<IIII", data, at)
+        assert nsec < 10**9 and cap <= size and at + 16 + cap <= len(data), "broken record"
+        out.append((data[at + 16:at + 16 + cap], size))
+        at += 16 + cap
+    return out
+
+def write(path, count):
+    with open(path, "wb") as f:
+        f.write(struct.pack("<IHHiIII", 0xa1b23c4d, 2, 4, 0, 0, 65535, 1))
+        for n, data in enumerate(frames(count)):
+            f.write(struct.pack("<IIII", 1700000000, n, len(data), len(data)) + data)
+
+def port(frame):
+    at = 18 if frame[12:14] == b"\x81\x00" else 14
+    return struct.unpack_from(">H", frame, at + 22)[0]
+
+what = sys.argv[1]
+if what == "write":
+    write(sys.argv[2], int(sys.argv[3]))
+elif what == "same": # FILE COUNT [SNAPLEN [PORT]]: untagged frames only when a port is given
+    want = list(frames(int(sys.argv[3])))
+    if len(sys.argv) > 5:
+        want = [f for f in want if f[12:14] == b"\x08\x00" and port(f) == int(sys.argv[5])]
+    snap = int(sys.argv[4]) if len(sys.argv) > 4 else 65535
+    got = read(sys.argv[2])
+    assert len(got) == len(want), f"{len(got)} frames, not {len(want)}"
+    for n, (w, g) in enumerate(zip(want, got)):
+        assert g == (w[:snap], len(w)), f"frame {n} differs"
+elif what == "rewritten": # FILE COUNT DST: another source, this destination, the rest the same
+    assert len(read(sys.argv[2])) == int(sys.argv[3])
+    for w, (g, size) in zip(frames(int(sys.argv[3])), read(sys.argv[2])):
+        assert g[:6].hex() == sys.argv[4] and g[6:12] != w[6:12] and g[12:] == w[12:]
+elif what == "count": # FILE... COUNT: so many frames in all files together
+    assert sum(len(read(f)) for f in sys.argv[2:-1]) == int(sys.argv[-1])
+elif what == "whole":
+    assert len(read(sys.argv[2])) > 0
+END
+py() { python3 pcap.py "$@"; }
+py write in.pcap 5000
+
+# --- the command line ---
+
+try "no command" 2 "usage: weir" "$weir"
+try "unknown command" 2 'no command "fly"' "$weir" fly
+try "--help" 0 "l2fwd" "$weir" --help
+try "--version" 0 "weir " "$weir" --version
+for c in list bind release l2fwd capture; do
+	try "$c --help" 0 "usage: weir $c" "$weir" $c --help
+	try "$c: unknown option" 2 "Try \`weir $c --help\`" "$weir" $c --no-such-option
+done
+try "bind: no device" 2 "name at least one device" "$weir" bind
+try "bind: no address" 2 "no PCI address" "$weir" bind eth0
+try "release: no address" 2 "no PCI address" "$weir" release 0000:03:00.9
+try "bind --vfs: no number" 2 "whole number" "$weir" bind --vfs many 0000:03:00.0
+try "l2fwd: no device" 2 "name pairs of devices" "$weir" l2fwd
+try "l2fwd: odd number of devices" 2 "not 3" "$weir" l2fwd null: null: null:
+try "l2fwd: too many devices" 2 "not 18" "$weir" l2fwd $(yes null: | head -18)
+try "l2fwd: bad mode" 2 "auto, cdev or group" "$weir" l2fwd --mode noiommu null: null:
+try "l2fwd: bad cores" 2 "--cores wants" "$weir" l2fwd --cores 1- null: null:
+try "l2fwd: bad number" 2 "--queues wants a whole number" "$weir" l2fwd -q 0 null: null:
+try "l2fwd: bad MAC" 2 "no MAC address" "$weir" l2fwd --mac-rewrite=1:2:3 null: null:
+try "capture: no device" 2 "name the device" "$weir" capture -w x.pcap
+try "capture: no file" 2 "-w" "$weir" capture null:
+try "capture: bad snap length" 2 "-s wants" "$weir" capture -w x.pcap -s -1 null:
+
+# --- devices that are not there or cannot be used ---
+
+try "unknown device" 1 "no PCI device 0000:99:00.0" "$weir" l2fwd 99:00.0 null:
+try "no device string" 1 '"eth0" is no device' "$weir" l2fwd eth0 null:
+try "unknown scheme" 1 "is no device" "$weir" capture tap:x -w x.pcap
+try "bind: unknown device" 1 "no-device" "$weir" bind 0000:99:00.0
+try "null: with nonsense" 1 "frame length" "$weir" l2fwd null:13 null:
+try "null: too long" 1 "frame length" "$weir" l2fwd null:99999 null:
+try "no capture to play" 1 "cannot play none.pcap" "$weir" l2fwd pcap:none.pcap, null:
+head -c 1000 /dev/zero > zero.pcap
+try "not a capture to play" 1 "cannot play zero.pcap" "$weir" l2fwd pcap:zero.pcap, null:
+try "nowhere to write to" 1 "cannot write" "$weir" l2fwd null: pcap:,no/such/folder
+try "one port twice" 1 "named twice" "$weir" l2fwd 0000:03:00.0 03:00.0
+try "one file twice" 1 "named twice" "$weir" l2fwd pcap:in.pcap, pcap:in.pcap,
+try "queues that a port lacks" 1 "asked for" "$weir" l2fwd -q 2 pcap:in.pcap, null:
+try "MTU that a port lacks" 1 "MTU" "$weir" l2fwd --mtu 9000 null: null:
+
+try "list: nothing" 0 "no network devices" "$weir" list
+try "list --json: nothing" 0 "[" "$weir" list --json
+check "list --json: nothing: is JSON" python3 -m json.tool out
+device 0000:03:00.0 "" igb
+device 0000:04:00.0 7 igb 0x9999
+try "list" 0 "0000:03:00.0" "$weir" list
+try "list: what is missing" 0 "modprobe iommufd" "$weir" list 03:00.0
+try "list: unknown device" 1 "no-device" "$weir" list 0000:99:00.0
+try "list: no address" 1 "no PCI address" "$weir" list eth0
+try "list --json" 0 '"supported":false' "$weir" list --json
+check "list --json: is JSON" python3 -m json.tool out
+try "unsupported NIC" 1 "no driver in weir" "$weir" l2fwd 04:00.0 null:
+try "no IOMMU" 1 "intel_iommu=on" "$weir" l2fwd 03:00.0 null:
+try "bind: no IOMMU" 1 "no-iommu" "$weir" bind 03:00.0
+
+machine
+device 0000:03:00.0 5 igb
+rmdir sys/bus/pci/drivers/vfio-pci
+try "no vfio-pci" 1 "modprobe vfio-pci" "$weir" l2fwd 03:00.0 null:
+mkdir -p sys/bus/pci/drivers/vfio-pci sys/bus/pci/devices/0000:03:00.0/net/lo
+if ip -4 addr show dev lo 2> /dev/null | grep -q 127.0.0.1; then
+	try "interface in use" 1 "127.0.0.1" "$weir" bind 03:00.0
+	try "interface in use, for a run" 1 "--force" "$weir" capture 03:00.0 -w x.pcap
+	# Files do not bind: the driver does not change, which is what a refusal looks like.
+	try "--force goes on" 1 "vfio-pci did not take" "$weir" bind --force 03:00.0
+	check "a refused bind leaves no record" test ! -e run/bind/0000:03:00.0
+else
+	skip "interface in use" "no loopback interface with an address"
+fi
+try "no SR-IOV" 1 "0 virtual functions" "$weir" bind --vfs 3 03:00.0
+try "release: nothing to do" 0 "its driver is igb" "$weir" release 03:00.0
+
+machine
+device 0000:03:00.0 5 vfio-pci
+try "no container" 1 "modprobe vfio-pci" "$weir" l2fwd --mode group 03:00.0 null:
+try "no IOMMUFD" 1 "modprobe iommufd" "$weir" l2fwd --mode cdev 03:00.0 null:
+nodes 5
+try "no cdev" 1 "no cdev" "$weir" l2fwd --mode cdev 03:00.0 null:
+device 0000:03:00.1 5 igb
+mkdir -p sys/bus/pci/devices/0000:03:00.1/net/eth9
+try "group not viable" 1 "0000:03:00.1 (igb, eth9)" "$weir" l2fwd --mode group 03:00.0 null:
+try "group not viable: in the list" 0 "not viable" "$weir" list
+try "nodes that are no devices" 1 "weir: " "$weir" l2fwd --mode group 03:00.0 null:
+mkdir -p sys/bus/pci/devices/0000:03:00.0/vfio-dev/vfio0
+try "an iommufd that is none" 1 "Inappropriate ioctl" "$weir" l2fwd --mode cdev 03:00.0 null:
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
+	nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
+	chmod 600 dev/iommu dev/vfio/vfio dev/vfio/5 dev/vfio/devices/vfio0
+	try "no permission for a node" 1 "60-weir.rules" \
+		$nobody "$weir" l2fwd --mode cdev 03:00.0 null:
+	try "no permission: whose it is" 1 "root:root mode 600" \
+		$nobody "$weir" l2fwd --mode auto 03:00.0 null:
+	rm sys/bus/pci/devices/0000:03:00.0/driver
+	try "no permission to bind" 1 "needs root" $nobody "$weir" bind 03:00.0
+	mkdir -p locked && chmod 700 locked
+	try "no permission for a file" 1 "Permission denied" \
+		$nobody "$weir" capture null: -w locked/x.pcap
+else
+	skip "no permission" "needs root and setpriv"
+fi
+
+# --- memory ---
+
+# Pages of a size that no processor of ours has: as if there were none.
+machine
+echo "Hugepagesize:    8192 kB" > proc/meminfo
+try "no hugepages: goes on" 0 "hugeadm --pool-pages-min 8192KB" \
+	"$weir" l2fwd --count 100 null: null:
+check "no hugepages: said once" test "$(grep -c 'hugepages\]' err)" = 1
+if grep -qaE '__[at]san_init' "$weir"; then
+	skip "no address space" "the sanitizer needs more than weir itself"
+else
+	try "no address space" 1 "ulimit -v" bash -c "ulimit -v 4000000; exec $weir l2fwd null: null:"
+fi
+rm proc/meminfo
+
+# --- filters and files ---
+
+try "l2fwd: bad filter" 1 "does not compile" "$weir" l2fwd --capture 'x.pcap:((' null: null:
+try "capture: bad filter" 1 "does not compile" "$weir" capture null: -w x.pcap tcp port
+check "no file was made for them" test ! -e x.pcap
+try "capture: no such folder" 1 "No such file" "$weir" capture null: -w no/such/x.pcap
+try "capture: full device" 1 "No space left" "$weir" capture null: -w /dev/full
+try "l2fwd: full device under the port" 1 "file-write" \
+	"$weir" l2fwd --count 100000 null: pcap:,/dev/full
+if mkdir -p disk && mount -t tmpfs -o size=4M weir disk 2> /dev/null; then
+	try "capture: full disk" 1 "what was captured before is kept" \
+		"$weir" capture null: -w disk/a.pcap
+	check "capture: full disk: what is there is whole" py whole disk/a.pcap
+	rm -f disk/*
+	try "l2fwd --capture: full disk" 1 "disk-full" "$weir" l2fwd --capture disk/b.pcap null: null:
+	check "l2fwd --capture: full disk: what is there is whole" py whole disk/b.pcap
+	rm -f disk/*
+	try "pcap port: full disk" 1 "is the disk full?" "$weir" l2fwd null: pcap:,disk/c.pcap
+	umount disk
+else
+	skip "full disk" "cannot mount a tmpfs"
+fi
+
+# --- traffic ---
+
+try "forward a file" 0 "5000" "$weir" l2fwd --count 5000 pcap:in.pcap, pcap:,out.pcap
+check "forward a file: every bit, in order" py same out.pcap 5000
+try "forward with a capture" 0 "5000 packets captured" \
+	"$weir" l2fwd --count 5000 --capture cap.pcap pcap:in.pcap, pcap:,out.pcap
+check "the capture is what passed" py same cap.pcap 5000
+check "and so is what was forwarded" py same out.pcap 5000
+try "forward, capture some" 0 "captured to cap.pcap" "$weir" l2fwd --count 5000 \
+	--capture "cap.pcap:udp dst port 1001" pcap:in.pcap, pcap:,out.pcap
+check "the filter chose" py same cap.pcap 5000 65535 1001
+try "forward, as JSON" 0 '"forwarded":5000' \
+	"$weir" l2fwd --json --count 5000 pcap:in.pcap, pcap:,out.pcap
+check "forward: is JSON" python3 -m json.tool out
+try "forward with workers" 0 "4 workers" \
+	"$weir" l2fwd -q 4 --cores 0,0,0,0 --idle yield --count 20000 null: null:
+try "count is exact" 0 '"forwarded":12345' \
+	"$weir" l2fwd -q 2 --cores 0,0 --idle yield --json --count 12345 null: null:0
+try "a CPU that is not there" 0 "could not be pinned" \
+	"$weir" l2fwd --cores 1023 --count 100 null: null:
+try "duration ends it" 0 "null:0" "$weir" l2fwd --idle yield --duration 1 --stats 1 null:0 null:0
+try "sleep where there is no interrupt" 1 "RX interrupts" \
+	"$weir" l2fwd --idle sleep null: null:
+try "rewrite addresses" 0 "" "$weir" l2fwd --mac-rewrite=02:00:00:00:00:99 --count 1000 \
+	pcap:in.pcap, pcap:,m.pcap
+check "rewrite addresses: these and nothing else" py rewritten m.pcap 1000 020000000099
+try "rewrite the source alone" 0 "" "$weir" l2fwd -M --count 1000 pcap:in.pcap, pcap:,m.pcap
+check "rewrite the source alone: that and nothing else" py rewritten m.pcap 1000 020202020202
+
+try "capture -c" 0 "100 packets captured" "$weir" capture pcap:in.pcap, -w c.pcap -c 100
+check "capture -c: the first" py same c.pcap 100
+try "capture -s" 0 "5000 packets captured" "$weir" capture pcap:in.pcap, -w s.pcap -s 30 -c 5000
+check "capture -s: their beginnings" py same s.pcap 5000 30
+try "capture -s with a filter" 0 "1334 packets captured" \
+	"$weir" capture pcap:in.pcap, -w f.pcap -s 30 -c 1334 udp dst port 1001
+check "capture -s with a filter: sees whole frames" py same f.pcap 5000 30 1001
+mkdir -p c && try "capture -C" 0 "5000 packets captured" \
+	"$weir" capture pcap:in.pcap, -w c/r -C 1 -c 5000
+check "capture -C: several files" test "$(ls c | wc -l)" -ge 4
+check "capture -C: all in them" py count c/* 5000
+mkdir -p k && try "capture -C -W" 0 "5000 packets captured" \
+	"$weir" capture pcap:in.pcap, -w k/r -C 1 -W 2 -c 5000
+check "capture -C -W: a ring of files" test "$(ls k | wc -l)" = 2
+try "capture -G" 0 "10 packets captured" "$weir" capture pcap:in.pcap, -w 'g-%j.pcap' -G 86400 -c 10
+check "capture -G: name of its time" py count g-[0-9][0-9][0-9].pcap 10
+timeout 60 "$weir" capture pcap:in.pcap, -w - -c 50 -q > out 2> err
+check "capture -w -" py same out 50
+
+# --- signals ---
+
+# stopped NAME SIGNAL READY COMMAND...: started, told to stop once READY is said, ends with 0
+stopped() {
+	local name=$1 signal=$2 ready=$3 pid
+	shift 3
+	"$@" > out 2> err < /dev/null &
+	pid=$!
+	for _ in $(seq 600); do
+		grep -q "$ready" err && break
+		kill -0 $pid 2> /dev/null || break
+		sleep 0.1
+	done
+	kill -s "$signal" $pid
+	wait $pid
+	got=$?
+	if [ $got = 0 ]; then ok "$name"; else not_ok "$name" "exit status $got"; fi
+}
+
+for s in INT TERM; do
+	stopped "l2fwd: SIG$s" $s "forwarding between" "$weir" l2fwd --idle yield null: null:
+	check "l2fwd: SIG$s: a whole summary" test "$(grep -c '^null:' out)" = 2
+	stopped "l2fwd --json: SIG$s" $s "forwarding between" \
+		"$weir" l2fwd --json --idle yield null: null:
+	check "l2fwd --json: SIG$s: whole" python3 -m json.tool out
+	stopped "capture: SIG$s" $s "capturing on" "$weir" capture null:0 -w sig.pcap
+	check "capture: SIG$s: counts" grep -q "0 packets captured" err
+	check "capture: SIG$s: an empty capture" py same sig.pcap 0
+done
+
+echo "1..$n"
+[ $bad = 0 ]

@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Address spaces and devices over both backends, on a model of the kernel. */
+#include "fake_vfio.h"
+
+#include "iommu/internal.h"
+#include "pci/pci.h"
+
+#include <sys/resource.h>
+
+static struct weir *w;
+static struct weir_iommu *iommu;
+static unsigned fds_before, maps_before;
+
+static int setup(void **state)
+{
+	(void)state;
+	fv_begin();
+	fds_before = unit_fds();
+	maps_before = unit_maps();
+	w = fs_weir();
+	assert_int_equal(weir_iommu_open(w, &iommu), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	weir_iommu_close(iommu);
+	weir_close(w);
+	fv_check_empty();
+	assert_int_equal(unit_fds(), fds_before);
+	assert_int_equal(unit_maps(), maps_before);
+	fs_end();
+	return 0;
+}
+
+static const enum weir_mode modes[] = { WEIR_MODE_CDEV, WEIR_MODE_GROUP };
+
+static struct weir_iodev *open_dev(unsigned i, enum weir_mode mode)
+{
+	struct weir_iodev *d = NULL;
+	char dir[PATH_MAX];
+
+	assert_int_equal(weir_pci_sysdev(w, fv_bdf[i], dir, sizeof(dir)), 0);
+	assert_int_equal(weir_iodev_open(iommu, dir, mode, &d), 0);
+	return d;
+}
+
+static int try_dev(unsigned i, enum weir_mode mode)
+{
+	struct weir_iodev *d = NULL;
+	char dir[PATH_MAX];
+	int err;
+
+	weir_pci_sysdev(w, fv_bdf[i], dir, sizeof(dir));
+	unit_hush();
+	err = weir_iodev_open(iommu, dir, mode, &d);
+	if (err)
+		assert_null(d);
+	else
+		weir_iodev_close(d);
+	return err;
+}
+
+static struct weir_arena *arena(void)
+{
+	struct weir_arena *a;
+
+	assert_int_equal(weir_arena_create(w, 1u << 20, WEIR_NODE_ANY, WEIR_ARENA_SMALL_PAGES, &a),
+			 0);
+	return a;
+}
+
+/* --- names --- */
+
+static void test_mode_names(void **state)
+{
+	enum weir_mode m;
+
+	(void)state;
+	for (unsigned i = 0; i < WEIR_MODE_MAX; i++) {
+		assert_int_equal(weir_mode_parse(weir_mode_name(i), &m), 0);
+		assert_int_equal(m, i);
+	}
+	assert_int_equal(weir_mode_parse("", &m), -EINVAL);
+	assert_int_equal(weir_mode_parse("cde", &m), -EINVAL);
+	assert_int_equal(weir_mode_parse("noiommu", &m), -EINVAL);
+	assert_string_equal(weir_mode_name(99), "?");
+}
+
+/* --- mapping --- */
+
+/* A space with a device on it, in each mode. */
+static struct weir_ioas *space(enum weir_mode mode, struct weir_iodev **d)
+{
+	struct weir_ioas *as;
+
+	assert_int_equal(weir_ioas_create(iommu, mode, &as), 0);
+	*d = open_dev(0, mode);
+	assert_int_equal(weir_iodev_attach(*d, as), 0);
+	return as;
+}
+
+static void test_map(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < 2; m++) {
+		struct weir_iodev *d;
+		struct weir_ioas *as = space(modes[m], &d);
+		char *va = weir_arena_info(arena()).base;
+		const uint64_t at = 1ull << 33;
+
+		assert_int_equal(weir_ioas_map(as, va, 0x10000, at, WEIR_PROT_RW), 0);
+		assert_int_equal(fv_maps(), 1);
+		/* Overlap, from each side and within. */
+		assert_int_equal(weir_ioas_map(as, va, 0x1000, at + 0xf000, WEIR_PROT_RW), -EEXIST);
+		assert_said("map-overlap");
+		assert_int_equal(weir_ioas_map(as, va, 0x2000, at - 0x1000, WEIR_PROT_RW), -EEXIST);
+		assert_int_equal(weir_ioas_map(as, va, 0x40000, at - 0x1000, WEIR_PROT_RW),
+				 -EEXIST);
+		/* Crooked. */
+		assert_int_equal(weir_ioas_map(as, va + 1, 0x1000, at + 0x10000, 3), -EINVAL);
+		assert_said("map-align");
+		assert_int_equal(weir_ioas_map(as, va, 0x1001, at + 0x10000, 3), -EINVAL);
+		assert_int_equal(weir_ioas_map(as, va, 0x1000, at + 0x10001, 3), -EINVAL);
+		assert_int_equal(weir_ioas_map(as, va, 0, at + 0x10000, 3), -EINVAL);
+		assert_said("map");
+		assert_int_equal(weir_ioas_map(as, va, 0x1000, at + 0x10000, 0), -EINVAL);
+		assert_int_equal(weir_ioas_map(as, va, 0x1000, at + 0x10000, 4), -EINVAL);
+		assert_int_equal(weir_ioas_map(as, va, 0x2000, 0ull - 0x1000, 3), -EINVAL);
+		/* The interrupt window, its edges, and past the address width. */
+		assert_int_equal(weir_ioas_map(as, va, 0x1000, 0xfee00000, 3), -ERANGE);
+		assert_said("map-reserved");
+		assert_int_equal(weir_ioas_map(as, va, 0x2000, 0xfedff000, 3), -ERANGE);
+		assert_int_equal(weir_ioas_map(as, va, 0x1000, 1ull << 39, 3), -ERANGE);
+		assert_int_equal(weir_ioas_map(as, va, 0x1000, 0xfedff000, WEIR_PROT_READ), 0);
+		/* Only whole mappings are taken away. */
+		assert_int_equal(weir_ioas_unmap(as, at, 0x8000), -EINVAL);
+		assert_said("unmap");
+		assert_int_equal(weir_ioas_unmap(as, at + 0x1000, 0xf000), -EINVAL);
+		assert_int_equal(weir_ioas_unmap(as, at, 0x20000), -EINVAL);
+		assert_int_equal(fv_maps(), 2);
+		assert_int_equal(weir_ioas_unmap(as, at, 0x10000), 0);
+		assert_int_equal(weir_ioas_unmap(as, at, 0x10000), -EINVAL);
+		assert_int_equal(fv_maps(), 1);
+		/* Busy until the device has gone. */
+		assert_int_equal(weir_ioas_destroy(as), -EBUSY);
+		assert_said("ioas-busy");
+		assert_int_equal(weir_ioas_devices(as), 1);
+		weir_iodev_close(d);
+		assert_int_equal(weir_ioas_destroy(as), 0);
+		assert_int_equal(fv_live_spaces(), 0);
+	}
+}
+
+static void test_kernel_refuses_map(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < 2; m++) {
+		struct weir_iodev *d;
+		struct weir_ioas *as = space(modes[m], &d);
+		char *va = weir_arena_info(arena()).base;
+
+		fake.armed = true;
+		fake.calls = 0;
+		fake.fail_errno = ENOMEM;
+		/* the mapping itself is the last call */
+		for (fake.fail_at = 1;; fake.fail_at++) {
+			fake.calls = 0;
+			unit_hush();
+			if (!weir_ioas_map(as, va, 0x1000, 1ull << 33, WEIR_PROT_RW))
+				break;
+			assert_int_equal(fv_maps(), 0);
+			assert_null(as->maps);
+			assert_int_equal(as->mapped, 0);
+		}
+		fake.armed = false;
+		assert_true(fake.fail_at > 2);
+		assert_int_equal(as->mapped, 0x1000);
+		weir_iodev_close(d);
+		assert_int_equal(weir_ioas_destroy(as), 0);
+	}
+}
+
+/* Memory that is no arena's, and a kernel before MAP_FILE, are mapped by address. */
+static void test_map_file(void **state)
+{
+	struct weir_iodev *d;
+	struct weir_ioas *as = space(WEIR_MODE_CDEV, &d);
+	char *va = weir_arena_info(arena()).base;
+	void *other = aligned_alloc(4096, 4096);
+
+	(void)state;
+	assert_int_equal(weir_ioas_map(as, va + 4096, 8192, 1ull << 33, WEIR_PROT_RW), 0);
+	fake.no_map_file = true;
+	assert_int_equal(weir_ioas_map(as, va, 4096, 1ull << 34, WEIR_PROT_RW), 0);
+	fake.no_map_file = false;
+	assert_int_equal(weir_ioas_map(as, other, 4096, 1ull << 35, WEIR_PROT_RW), 0);
+	assert_int_equal(fv_maps(), 3);
+	assert_int_equal(said.n, 0);
+	weir_iodev_close(d);
+	assert_int_equal(weir_ioas_destroy(as), 0);
+	free(other);
+}
+
+static void test_memlock(void **state)
+{
+	struct rlimit was, low;
+	struct weir_iodev *d;
+	struct weir_ioas *as = space(WEIR_MODE_CDEV, &d);
+	char *va = weir_arena_info(arena()).base;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &was), 0);
+	low = (struct rlimit){ .rlim_cur = 64 << 10, .rlim_max = was.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &low), 0);
+	assert_int_equal(weir_ioas_map(as, va, 60 << 10, 1ull << 33, WEIR_PROT_RW), 0);
+	/* What is mapped already counts. */
+	assert_int_equal(weir_ioas_map(as, va, 8 << 10, 1ull << 34, WEIR_PROT_RW), -ENOMEM);
+	assert_said("memlock");
+	assert_text("LimitMEMLOCK=68K");
+	assert_text("ulimit -l 68");
+	assert_text("limit is 64 KiB");
+	assert_int_equal(fv_maps(), 1);
+	/* Who has CAP_IPC_LOCK is not bound. */
+	fs_put("CapEff:\t0000000000004000\n", "proc/self/status");
+	assert_int_equal(weir_ioas_map(as, va, 8 << 10, 1ull << 34, WEIR_PROT_RW), 0);
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &was), 0);
+	weir_iodev_close(d);
+}
+
+/* The list of ranges grows while it is being read. */
+static void test_growing_ranges(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < 2; m++) {
+		struct weir_iova_range r[80];
+		struct weir_iodev *d;
+		struct weir_ioas *as = space(modes[m], &d);
+		uint64_t align;
+		int n;
+
+		fake.growing = 3;
+		n = weir_ioas_ranges(as, r, 80, &align);
+		assert_int_equal(n, fake.n_ranges);
+		for (int i = 0; i < n; i++)
+			assert_int_equal(r[i].last, fake.ranges[i].last);
+		assert_int_equal(align, 4096);
+		/* Less room than there are. */
+		memset(r, 0xff, sizeof(r));
+		assert_int_equal(weir_ioas_ranges(as, r, 1, &align), n);
+		assert_int_equal(r[1].start, UINT64_MAX);
+		weir_iodev_close(d);
+		assert_int_equal(weir_ioas_destroy(as), 0);
+	}
+}
+
+static void test_old_type1(void **state)
+{
+	struct weir_iova_range r[4];
+	struct weir_iodev *d;
+	struct weir_ioas *as = space(WEIR_MODE_GROUP, &d);
+	uint64_t align;
+
+	(void)state;
+	/* Large pages only: mappings must keep to them. */
+	fake.page_sizes = 0x200000 | 1u << 30;
+	assert_int_equal(weir_ioas_ranges(as, r, 4, &align), 2);
+	assert_int_equal(align, 0x200000);
+	/* A kernel that tells no ranges. */
+	fake.no_caps = true;
+	assert_int_equal(weir_ioas_ranges(as, r, 4, &align), 1);
+	assert_int_equal(r[0].start, 1ull << 32);
+	weir_iodev_close(d);
+}
+
+static void test_alloc_iova(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < 2; m++) {
+		struct weir_iodev *d;
+		struct weir_ioas *as = space(modes[m], &d);
+		struct weir_arena *a = arena();
+		weir_iova_t at, prev = 0;
+		struct weir_dma dma;
+
+		assert_int_equal(weir_ioas_map_arenas(as, &dma), 0);
+		assert_ptr_equal(dma.va_base, weir_window(w).base);
+		assert_int_equal(dma.iova_base % (1u << 30), 0);
+		for (unsigned i = 0; i < 4; i++) {
+			/* Never where the window lies: an arena may come there yet. */
+			assert_int_equal(weir_ioas_alloc_iova(as, 4096, 4096, &at), 0);
+			assert_true(at > prev);
+			assert_true(at + 4096 <= dma.iova_base ||
+				    at >= dma.iova_base + weir_window(w).size);
+			assert_int_equal(weir_ioas_map(as, weir_arena_info(a).base, 4096, at, 1),
+					 0);
+			prev = at;
+		}
+		assert_int_equal(weir_ioas_alloc_iova(as, 1ull << 40, 4096, &at), -ENOSPC);
+		assert_said("iova-full");
+		weir_iodev_close(d);
+		assert_int_equal(weir_ioas_destroy(as), 0);
+		weir_arena_destroy(a);
+	}
+}
+
+static void test_map_arenas(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < 2; m++) {
+		struct weir_iodev *d;
+		struct weir_ioas *as = space(modes[m], &d);
+		struct weir_arena *a = arena(), *b;
+		struct weir_dma dma, again;
+		unsigned before = fv_maps();
+
+		assert_int_equal(weir_ioas_map_arenas(as, &dma), 0);
+		assert_int_equal(fv_maps(), before + 1);
+		/* A second arena, later: the first is not mapped twice. */
+		b = arena();
+		assert_int_equal(weir_ioas_map_arenas(as, &again), 0);
+		assert_int_equal(fv_maps(), before + 2);
+		assert_int_equal(again.iova_base, dma.iova_base);
+		assert_int_equal(weir_dma_iova(&dma, weir_arena_info(b).base) - dma.iova_base,
+				 weir_arena_info(b).base - weir_window(w).base);
+		assert_int_equal(weir_ioas_unmap_arena(as, a), 0);
+		assert_int_equal(weir_ioas_unmap_arena(as, a), -EINVAL);
+		weir_arena_destroy(a);
+		/* Something else lies where an arena must go: said, not skipped. */
+		assert_int_equal(weir_ioas_map(as, weir_arena_info(b).base, 4096, dma.iova_base, 3),
+				 0);
+		a = arena();
+		assert_ptr_equal(weir_arena_info(a).base, weir_window(w).base);
+		unit_hush();
+		assert_int_equal(weir_ioas_map_arenas(as, &again), -EEXIST);
+		assert_said("map-overlap");
+		weir_iodev_close(d);
+		assert_int_equal(weir_ioas_destroy(as), 0);
+		weir_arena_destroy(a);
+		weir_arena_destroy(b);
+	}
+}
+
+/* --- devices --- */
+
+static void test_states(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < 2; m++) {
+		struct weir_ioas *as, *other;
+		struct weir_region r;
+		struct weir_iodev *d = open_dev(0, modes[m]);
+		uint32_t v = 0;
+
+		assert_int_equal(weir_iodev_mode(d), modes[m]);
+		/* Not attached: no region, no interrupt, no reset. */
+		assert_int_equal(weir_iodev_region(d, 0, &r), -ENODEV);
+		assert_said("not-attached");
+		assert_int_equal(weir_iodev_read(d, 7, 0, &v, 4), -ENODEV);
+		assert_int_equal(weir_iodev_irq_count(d, WEIR_IRQ_MSIX), -ENODEV);
+		assert_int_equal(weir_iodev_irq_set(d, WEIR_IRQ_MSIX, 0, NULL), -ENODEV);
+		assert_int_equal(weir_iodev_reset(d), -ENODEV);
+		assert_int_equal(weir_iodev_detach(d), 0);
+		/* An address space of the other mode. */
+		assert_int_equal(weir_ioas_create(iommu, modes[1 - m], &other), 0);
+		assert_int_equal(weir_iodev_attach(d, other), -EINVAL);
+		assert_said("attach");
+		assert_int_equal(weir_ioas_destroy(other), 0);
+		assert_int_equal(weir_ioas_default(iommu, modes[m], &as), 0);
+		assert_int_equal(weir_iodev_attach(d, as), 0);
+		assert_ptr_equal(weir_iodev_ioas(d), as);
+		assert_int_equal(weir_iodev_attach(d, as), -EBUSY);
+		assert_int_equal(weir_iodev_irq_count(d, WEIR_IRQ_MSIX), FV_VECTORS);
+		/* Config space: to its last byte and not past it; no overflow. */
+		assert_int_equal(weir_iodev_read(d, 7, 4092, &v, 4), 0);
+		assert_int_equal(weir_iodev_read(d, 7, 4093, &v, 4), -EINVAL);
+		assert_int_equal(weir_iodev_read(d, 7, UINT64_MAX, &v, 4), -EINVAL);
+		assert_int_equal(weir_iodev_read(d, 8, 0, &v, 1), -EINVAL);
+		assert_int_equal(weir_iodev_read(d, 9, 0, &v, 1), -EINVAL);
+		assert_int_equal(weir_iodev_read(d, UINT32_MAX, 0, &v, 1), -EINVAL);
+		assert_int_equal(weir_iodev_detach(d), 0);
+		assert_int_equal(weir_iodev_detach(d), 0);
+		assert_int_equal(weir_iodev_region(d, 0, &r), -ENODEV);
+		weir_iodev_close(d);
+	}
+	assert_int_equal(weir_ioas_create(iommu, WEIR_MODE_AUTO, &(struct weir_ioas *){ NULL }),
+			 -EINVAL);
+	assert_int_equal(weir_ioas_default(iommu, 17, &(struct weir_ioas *){ NULL }), -EINVAL);
+}
+
+/* Somebody else has the device, or its group. */
+static void test_busy(void **state)
+{
+	struct weir_iodev *d;
+	struct weir_iommu *other = iommu;
+
+	(void)state;
+	d = open_dev(0, WEIR_MODE_CDEV);
+	assert_int_equal(weir_iommu_open(w, &iommu), 0);
+	assert_int_equal(try_dev(0, WEIR_MODE_CDEV), -EBUSY);
+	assert_said("cdev-bind");
+	assert_int_equal(try_dev(0, WEIR_MODE_AUTO), -EBUSY);
+	weir_iodev_close(d);
+	weir_iommu_close(iommu);
+	iommu = other;
+	d = open_dev(0, WEIR_MODE_GROUP);
+	assert_int_equal(weir_iommu_open(w, &iommu), 0);
+	assert_int_equal(try_dev(1, WEIR_MODE_GROUP), -EBUSY);
+	assert_said("group-open");
+	assert_text("another process");
+	weir_iommu_close(iommu);
+	iommu = other;
+	weir_iodev_close(d);
+}
+
+static void test_not_viable(void **state)
+{
+	(void)state;
+	/* By the kernel's word, and by sysfs'. */
+	fake.groups[5].not_viable = true;
+	assert_int_equal(try_dev(0, WEIR_MODE_GROUP), -EBUSY);
+	assert_said("group-not-viable");
+	fs_drive("0000:03:00.1", "igb");
+	fs_dir(fs_dev("0000:03:00.1", "net/eth3"));
+	assert_int_equal(try_dev(0, WEIR_MODE_GROUP), -EBUSY);
+	assert_said("group-not-viable");
+	assert_text("0000:03:00.1 (igb, eth3)");
+	assert_int_equal(fv_live_fds(), 0);
+}
+
+static void test_no_type1(void **state)
+{
+	struct weir_ioas *as = NULL;
+
+	(void)state;
+	fake.no_type1v2 = true;
+	assert_int_equal(weir_ioas_create(iommu, WEIR_MODE_GROUP, &as), -EOPNOTSUPP);
+	assert_said("container-type");
+	assert_text("modprobe vfio_iommu_type1");
+	assert_int_equal(fv_live_fds(), 0);
+}
+
+/* Two devices of one group share the address space, and the last one out takes the group along. */
+static void test_one_group(void **state)
+{
+	struct weir_iodev *a = open_dev(0, WEIR_MODE_GROUP), *b = open_dev(1, WEIR_MODE_GROUP);
+	struct weir_ioas *as, *other;
+	struct weir_dma dma;
+
+	(void)state;
+	arena();
+	assert_int_equal(weir_ioas_create(iommu, WEIR_MODE_GROUP, &as), 0);
+	assert_int_equal(weir_ioas_create(iommu, WEIR_MODE_GROUP, &other), 0);
+	assert_int_equal(weir_iodev_attach(a, as), 0);
+	assert_int_equal(weir_iodev_attach(b, other), -EBUSY);
+	assert_said("group-shared");
+	assert_int_equal(weir_iodev_attach(b, as), 0);
+	assert_int_equal(weir_ioas_devices(as), 2);
+	assert_int_equal(weir_ioas_map_arenas(as, &dma), 0);
+	weir_iodev_close(a);
+	assert_int_equal(fv_maps(), 1);
+	weir_iodev_close(b);
+	assert_int_equal(fv_live_spaces(), 0);
+}
+
+/* Two groups in one container; then none, and in again: the mappings are there as before. */
+static void test_two_groups(void **state)
+{
+	struct weir_iodev *a = open_dev(0, WEIR_MODE_GROUP), *b = open_dev(2, WEIR_MODE_GROUP);
+	struct weir_ioas *as;
+	struct weir_dma dma, again;
+
+	(void)state;
+	arena();
+	assert_int_equal(weir_ioas_default(iommu, WEIR_MODE_GROUP, &as), 0);
+	/* Before any device: no ranges, but a mapping may be asked for. */
+	assert_int_equal(weir_ioas_ranges(as, NULL, 0, &(uint64_t){ 0 }), -EAGAIN);
+	assert_said("ioas-empty");
+	assert_int_equal(weir_ioas_map(as, weir_window(w).base, 4096, 1ull << 38, 3), 0);
+	assert_int_equal(weir_ioas_map(as, weir_window(w).base, 4096, 1ull << 38, 3), -EEXIST);
+	assert_int_equal(weir_iodev_attach(a, as), 0);
+	assert_int_equal(weir_iodev_attach(b, as), 0);
+	assert_int_equal(fv_groups_in(as->fd), 2);
+	assert_int_equal(weir_ioas_map_arenas(as, &dma), 0);
+	assert_int_equal(fv_maps(), 2);
+	assert_int_equal(weir_iodev_detach(a), 0);
+	assert_int_equal(fv_maps(), 2);
+	assert_int_equal(weir_iodev_detach(b), 0);
+	assert_int_equal(fv_live_spaces(), 0);
+	/* Unmapping while nobody is in takes it out of the book alone. */
+	assert_int_equal(weir_ioas_unmap(as, 1ull << 38, 4096), 0);
+	assert_int_equal(weir_iodev_attach(b, as), 0);
+	assert_int_equal(fv_maps(), 1);
+	assert_int_equal(weir_ioas_map_arenas(as, &again), 0);
+	assert_int_equal(again.iova_base, dma.iova_base);
+	assert_int_equal(fv_maps(), 1);
+	weir_iodev_close(a);
+	weir_iodev_close(b);
+}
+
+/* A mapping asked for before the first device, where this device's IOMMU has a hole. */
+static void test_early_map_in_hole(void **state)
+{
+	struct weir_iodev *d = open_dev(0, WEIR_MODE_GROUP);
+	struct weir_ioas *as;
+
+	(void)state;
+	arena();
+	assert_int_equal(weir_ioas_default(iommu, WEIR_MODE_GROUP, &as), 0);
+	assert_int_equal(weir_ioas_map(as, weir_window(w).base, 4096, 0xfee00000, 3), 0);
+	assert_true(weir_iodev_attach(d, as) < 0);
+	assert_said("attach");
+	assert_int_equal(weir_ioas_devices(as), 0);
+	assert_int_equal(fv_live_spaces(), 0);
+	assert_int_equal(weir_ioas_unmap(as, 0xfee00000, 4096), 0);
+	assert_int_equal(weir_iodev_attach(d, as), 0);
+	weir_iodev_close(d);
+}
+
+/* --- the choice of a mode --- */
+
+static void test_auto(void **state)
+{
+	const struct weir_mode_report *r;
+	struct weir_iodev *d = open_dev(0, WEIR_MODE_AUTO);
+
+	(void)state;
+	assert_int_equal(weir_iodev_mode(d), WEIR_MODE_CDEV);
+	assert_int_equal(weir_iodev_report(d)->chosen, WEIR_MODE_CDEV);
+	weir_iodev_close(d);
+	/* It looks usable, but the kernel refuses. */
+	fake.cdev_refuses = true;
+	d = open_dev(0, WEIR_MODE_AUTO);
+	assert_int_equal(weir_iodev_mode(d), WEIR_MODE_GROUP);
+	r = weir_iodev_report(d);
+	assert_int_equal(r->usable[WEIR_MODE_CDEV], -EPERM);
+	assert_string_equal(r->id[WEIR_MODE_CDEV], "refused");
+	assert_non_null(strstr(r->why[WEIR_MODE_CDEV], "refused"));
+	weir_iodev_close(d);
+	fake.cdev_refuses = false;
+	/* It is not there. */
+	fs_remove("dev/iommu");
+	d = open_dev(0, WEIR_MODE_AUTO);
+	r = weir_iodev_report(d);
+	assert_int_equal(r->chosen, WEIR_MODE_GROUP);
+	assert_string_equal(r->id[WEIR_MODE_CDEV], "no-node");
+	assert_non_null(strstr(r->why[WEIR_MODE_CDEV], "modprobe iommufd"));
+	weir_iodev_close(d);
+	assert_int_equal(try_dev(0, WEIR_MODE_CDEV), -ENOENT);
+	assert_said("no-node");
+	fs_remove("dev/vfio/5");
+	assert_true(try_dev(0, WEIR_MODE_AUTO) < 0);
+	assert_text("cdev:");
+	assert_text("group:");
+	fs_remove(fs_dev("0000:03:00.0", "driver"));
+	fs_put("", "dev/iommu");
+	assert_int_equal(try_dev(0, WEIR_MODE_AUTO), -ENODEV);
+	assert_said("not-bound");
+	assert_text("weir bind 0000:03:00.0");
+	fs_remove(fs_dev("0000:03:00.0", "iommu_group"));
+	assert_int_equal(try_dev(0, WEIR_MODE_AUTO), -ENODEV);
+	assert_said("no-iommu");
+	assert_int_equal(try_dev(0, 7), -EINVAL);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_mode_names),
+		T(test_map),
+		T(test_kernel_refuses_map),
+		T(test_map_file),
+		T(test_memlock),
+		T(test_growing_ranges),
+		T(test_old_type1),
+		T(test_alloc_iova),
+		T(test_map_arenas),
+		T(test_states),
+		T(test_busy),
+		T(test_not_viable),
+		T(test_no_type1),
+		T(test_one_group),
+		T(test_two_groups),
+		T(test_early_map_in_hole),
+		T(test_auto),
+	};
+
+	return cmocka_run_group_tests_name("iommu", tests, NULL, NULL);
+}
