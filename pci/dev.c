@@ -100,7 +100,7 @@ int weir_pci_reset(struct weir_pci *d)
 
 	if (err == -EOPNOTSUPP)
 		weir_debug(d->w, "%s has no function reset", d->name);
-	else if (err)
+	else if (err && err != -ENODEV) /* a device that is gone has been reported */
 		weir_warn(d->w, "%s: reset: %s", d->name, weir_strerror(err));
 	/* The kernel restores config space, and with it a bus master bit that was set. */
 	weir_pci_bus_master(d, false);
