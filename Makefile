@@ -105,6 +105,13 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libweir.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(UNIT_WRAP_$*) $(BUILD)/libweir.a $(LIB_LIBS) $(APP_LIBS) $(TEST_LIBS)
 
+# The simulated NIC is part of the tool, not of the library.
+NICSIM_OBJ := $(filter $(BUILD)/obj/apps/nicsim/%,$(APP_OBJ))
+$(BUILD)/tests/test_nicsim%: $(BUILD)/obj/tests/unit/test_nicsim%.o $(NICSIM_OBJ) $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TEST_LIBS)
+
 # Benches time the forwarding loop of the tool itself, so they link all of it but main().
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %/main.o,$(APP_OBJ)) $(BUILD)/libweir.a
 	@mkdir -p $(@D)

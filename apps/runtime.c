@@ -364,7 +364,8 @@ static int port_failed(const struct rt *rt)
 {
 	for (unsigned i = 0; i < rt->n_ports; i++)
 		if (rt->ports[i].port &&
-		    __atomic_load_n(&rt->ports[i].port->failed, __ATOMIC_RELAXED))
+		    (rt->ports[i].gone ||
+		     __atomic_load_n(&rt->ports[i].port->failed, __ATOMIC_RELAXED)))
 			return -EIO;
 	return 0;
 }
@@ -379,8 +380,24 @@ static uint64_t settled(const struct rt *rt)
 	return n;
 }
 
+/*
+ * A vfio-user server that ends leaves rings in which nothing moves: only its socket tells. And one
+ * that has not mapped memory wants its requests served.
+ */
+static void look_after(struct rt *rt)
+{
+	for (unsigned i = 0; i < rt->n_ports; i++) {
+		struct rt_port *p = &rt->ports[i];
+		struct weir_pci *d = p->port ? weir_port_pci(p->port) : NULL;
+
+		if (d && !p->gone && weir_iodev_service(weir_pci_iodev(d)))
+			p->gone = true;
+	}
+}
+
 bool rt_done(struct rt *rt)
 {
+	look_after(rt);
 	return port_failed(rt) || __atomic_load_n(&rt->cap_err, __ATOMIC_ACQUIRE) ||
 	       (rt->o.count && __atomic_load_n(&rt->budget, __ATOMIC_RELAXED) <= 0 &&
 		settled(rt) >= rt->o.count);
@@ -396,9 +413,12 @@ void rt_stop(struct rt *rt)
 				  rt->workers[i]->cpu, weir_strerror(rt->workers[i]->err));
 	}
 	rt->n_running = 0;
-	for (unsigned i = 0; i < rt->n_ports; i++)
-		if (rt->ports[i].port)
-			weir_port_stop(rt->ports[i].port);
+	for (unsigned i = 0; i < rt->n_ports; i++) {
+		if (!rt->ports[i].port)
+			continue;
+		rt->ports[i].port->failed |= rt->ports[i].gone;
+		weir_port_stop(rt->ports[i].port);
+	}
 	stop_capture(rt);
 }
 

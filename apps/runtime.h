@@ -56,6 +56,7 @@ struct rt_port {
 	struct weir_bdf bdf;
 	bool is_pci;
 	bool bound; /* by us: give it back at the end */
+	bool gone;  /* its vfio-user server */
 };
 
 struct rt {

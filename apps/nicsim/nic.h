@@ -18,6 +18,7 @@
 #define NIC_VECTORS   64u
 #define NIC_EEPROM    1024u /* words */
 #define NIC_FRAME_MAX 16384u
+#define NIC_UNKNOWN   16u
 #define NIC_TSO_MAX   (256u * 1024u)
 
 /* How to misbehave; rows of nic_fault_table. */
@@ -138,9 +139,8 @@ struct nic {
 	bool gone; /* all ones from now on */
 
 	uint64_t accesses, unknown;
-	uint32_t unknown_last;
-	bool rx_started;
-	uint64_t link_since;
+	uint32_t unknown_off[NIC_UNKNOWN]; /* the first offsets that nothing was known at */
+	unsigned n_unknown;
 	uint8_t frame[NIC_FRAME_MAX];
 };
 

@@ -299,6 +299,7 @@ static const struct reg table[] = {
 	ACTS("TXDCTL", R_TXQ + Q_DCTL, 64, 64, 0, ALL, NULL, wr_queue),
 	PLAIN("TDWBAL", R_TXQ + Q_WBAL, 64, 64, 0, ALL),
 	PLAIN("TDWBAH", R_TXQ + Q_WBAH, 64, 64, 0, ALL),
+	ALIAS("QPTC", R_TXQ + 0x30, 16, 64, R_QPTC, 4),
 	PLAIN("DTXCTL", 0x07E00, 1, 4, 0, ALL),
 	PLAIN("VMVIR", 0x08000, 64, 4, 0, ALL),
 	PLAIN("DTXMXSZRQ", 0x08100, 1, 4, 0x10, ALL),
@@ -409,7 +410,11 @@ static const struct reg *known(struct nic *n, uint32_t *off)
 	if (r)
 		return r;
 	n->unknown++;
-	n->unknown_last = asked;
+	for (unsigned i = 0; i < n->n_unknown; i++)
+		if (n->unknown_off[i] == asked)
+			return NULL;
+	if (n->n_unknown < NIC_UNKNOWN)
+		n->unknown_off[n->n_unknown++] = asked;
 	return NULL;
 }
 

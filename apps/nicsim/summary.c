@@ -110,6 +110,7 @@ static void print_json(const struct vu *v, const struct totals *t, FILE *to)
 {
 	const struct nic *n = &v->nic;
 	jo *o = json_object_new_object(), *faults = json_object_new_array();
+	jo *unknown = json_object_new_array();
 
 	put(o, "rx", t->rx);
 	put(o, "rx_bytes", t->rx_bytes);
@@ -126,6 +127,9 @@ static void print_json(const struct vu *v, const struct totals *t, FILE *to)
 	put(o, "interrupts", n->raised);
 	put(o, "register_accesses", n->accesses);
 	put(o, "unknown_registers", n->unknown);
+	for (unsigned i = 0; i < n->n_unknown; i++)
+		json_object_array_add(unknown, json_object_new_int((int)n->unknown_off[i]));
+	json_object_object_add(o, "unknown_offsets", unknown);
 	put(o, "messages", v->messages);
 	put(o, "refused_messages", v->errors);
 	put(o, "clients", v->clients);
@@ -162,8 +166,8 @@ static void print_text(const struct vu *v, const struct totals *t, FILE *to)
 	}
 	fprintf(to, "registers: %" PRIu64 " accesses, %" PRIu64 " to unknown ones", n->accesses,
 		n->unknown);
-	if (n->unknown)
-		fprintf(to, " (0x%05x last)", n->unknown_last);
+	for (unsigned i = 0; i < n->n_unknown; i++)
+		fprintf(to, "%s0x%05x", i ? " " : ": ", n->unknown_off[i]);
 	fputc('\n', to);
 	fprintf(to, "interrupts: %" PRIu64 "; messages: %" PRIu64 ", %" PRIu64 " refused\n",
 		n->raised, v->messages, v->errors);

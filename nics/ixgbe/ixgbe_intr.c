@@ -2,7 +2,7 @@
 /*
  * Interrupts (7.3): MSI-X vector q tells of packets on RX queue q, the last one of the link. A
  * queue's cause is cleared when its message goes out (EIAC) and masked then too (EIAM), so that an
- * armed queue interrupts once. Other causes are cleared by writing EICR.
+ * armed queue interrupts once. Other causes are cleared by reading EICR.
  */
 #include "nics/ixgbe/ixgbe.h"
 

@@ -96,7 +96,23 @@ static unsigned speed(uint32_t links)
 	return links & IXGBE_LINKS_SPEED_NONSTD ? odd[s] : mbps[s];
 }
 
-/* Taking the cause away lets the next change of the link signal again. */
+/*
+ * Taking the causes away lets the next change of the link signal again. With GPIE.OCD those of
+ * queues stay; without vectors nobody waits for them. A refused access to memory stops a queue
+ * without a word in its ring, so here is where it can be told.
+ */
+static void read_causes(struct ixgbe *x)
+{
+	uint32_t v = ixgbe_rd(x, IXGBE_EICR);
+
+	if (weir_mmio_gone(v) || !(v & IXGBE_EI_PCI))
+		return;
+	weir_log(x->port.w, WEIR_LOG_WARN, "device-fault",
+		 "%s: an access of the device to memory was refused (EICR %08x); the queue that it "
+		 "was for may stand still until the port is stopped and started",
+		 x->port.name, v);
+}
+
 int ixgbe_link(struct weir_port *p, struct weir_link *link)
 {
 	struct ixgbe *x = ixgbe_of(p);
@@ -104,8 +120,7 @@ int ixgbe_link(struct weir_port *p, struct weir_link *link)
 
 	if (ixgbe_alive(x))
 		return -ENODEV;
-	if (x->n_vec)
-		ixgbe_wr(x, IXGBE_EICR, IXGBE_EI_LSC);
+	read_causes(x);
 	links = ixgbe_rd(x, IXGBE_LINKS);
 	if (weir_mmio_gone(links))
 		return ixgbe_alive(x);

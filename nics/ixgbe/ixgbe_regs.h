@@ -53,6 +53,7 @@
 #define IXGBE_EIMS	       0x00880
 #define IXGBE_EIMC	       0x00888
 #define IXGBE_EI_RTXQ	       0xffff
+#define IXGBE_EI_PCI	       IXGBE_BIT(18)
 #define IXGBE_EI_LSC	       IXGBE_BIT(20)
 #define IXGBE_EIMS_EX(i)       (0x00aa0 + 4 * (i))
 #define IXGBE_EIMC_EX(i)       (0x00ab0 + 4 * (i))

@@ -239,6 +239,8 @@ static uint32_t fake_get(size_t at)
 		v |= IXGBE_LINKS_UP | 3u << IXGBE_LINKS_SPEED_SHIFT;
 	if (fake_clears(at))
 		*r = 0;
+	if (at == IXGBE_EICR)
+		*r &= fake.reg[IXGBE_GPIE / 4] & IXGBE_GPIE_OCD ? IXGBE_EI_RTXQ : 0;
 	if (at == IXGBE_SWSM && !fake.no_swsm)
 		*r |= IXGBE_SWSM_SMBI;
 	return v;

@@ -364,9 +364,14 @@ static void test_lsc_alone(void **state)
 	assert_int_equal(weir_port_lsc_fd(env.port), 1000);
 	assert_int_equal(reg(IXGBE_IVAR_MISC), 0x8000);
 	assert_int_equal(reg(IXGBE_EIMS), IXGBE_EI_LSC);
-	fake.reg[IXGBE_EICR / 4] = IXGBE_EI_LSC;
+	/* reading the link takes the cause away, but not those of queues */
+	fake.reg[IXGBE_EICR / 4] = IXGBE_EI_LSC | 1;
 	assert_int_equal(weir_port_link(env.port, &l), 0);
-	assert_int_equal(reg(IXGBE_EICR), 0);
+	assert_int_equal(reg(IXGBE_EICR), 1);
+	assert_int_equal(env.messages, 0);
+	fake.reg[IXGBE_EICR / 4] = IXGBE_EI_PCI;
+	assert_int_equal(weir_port_link(env.port, &l), 0);
+	assert_string_equal(env.last_id, "device-fault");
 }
 
 static int gone_at(unsigned n)
