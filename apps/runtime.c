@@ -9,6 +9,8 @@
 /* What a ring pair takes at most besides buffers: descriptors, headers, control queue. */
 #define QUEUE_BYTES  (512u << 10)
 #define DESC_DEFAULT 1024
+/* A device that is a process waits for a processor like any other, and for ours perhaps. */
+#define HOLD_SOFT_MS 2000
 
 /* --- memory --- */
 
@@ -163,6 +165,16 @@ static unsigned worker_count(const struct rt_opts *o)
 	return weir_min_u(n, RT_MAX_WORKERS);
 }
 
+static unsigned hold_ms(const struct rt *rt)
+{
+	if (rt->o.hold_ms)
+		return rt->o.hold_ms;
+	for (unsigned i = 0; i < rt->o.n_devs; i++)
+		if (!strncmp(rt->o.devs[i], "vfio-user:", 10))
+			return HOLD_SOFT_MS;
+	return RT_HOLD_MS;
+}
+
 static int open_worker(struct rt *rt, unsigned i)
 {
 	struct fwd_worker *f = aligned_alloc(WEIR_CACHE_LINE, sizeof(*f));
@@ -177,7 +189,7 @@ static int open_worker(struct rt *rt, unsigned i)
 	f->idle = rt->o.idle;
 	f->stop = &rt->stop_workers;
 	f->budget = rt->o.count ? &rt->budget : NULL;
-	f->hold_cycles = weir_cycles_hz() / 1000 * (rt->o.hold_ms ? rt->o.hold_ms : RT_HOLD_MS);
+	f->hold_cycles = weir_cycles_hz() / 1000 * hold_ms(rt);
 	f->cpu = i < rt->o.n_cpus ? (int)rt->o.cpus[i] : -1;
 	if (rt->o.capture) {
 		err = capring_create(CAPTURE_RING, &rt->rings[i]);

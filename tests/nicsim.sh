@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# weir against its own simulated NIC, as TAP: forwarding compared byte for byte, links, faults, and
+# sudden ends. No root, no VM. Usage: tests/nicsim.sh [BUILD/weir [FRAMES]]
+set -u
+cd "$(dirname "$0")/.." || exit 1
+weir=$(realpath "${1:-build/weir}") frames=${2:-20000}
+tools=build/vm/bin
+make -s $tools/pktgen $tools/pcapcmp || exit 1
+tools=$(realpath $tools)
+dir=$(mktemp -d)
+cd "$dir" || exit 1
+n=0 bad=0
+sims=()
+
+stop_sims() {
+	local p
+	for p in "${sims[@]}"; do kill "$p" 2>/dev/null && wait "$p"; done
+	sims=()
+}
+trap 'stop_sims; rm -rf "$dir"' EXIT
+
+result() { # STATUS NAME [LOG...]
+	local st=$1 name=$2
+	shift 2
+	n=$((n + 1))
+	if [ "$st" -eq 0 ]; then
+		echo "ok $n - $name"
+		return
+	fi
+	bad=1
+	echo "not ok $n - $name"
+	tail -n 20 "$@" /dev/null 2>/dev/null | sed 's/^/# /'
+}
+
+# A simulated NIC NAME; its summary goes to NAME.json.
+sim() { # NAME WIRE [OPTION...]
+	local name=$1 wire=$2
+	shift 2
+	"$weir" nicsim --socket "$name.sock" --wire "$wire" --json "$@" >"$name.json" 2>"$name.err" &
+	sims+=($!)
+	for _ in $(seq 200); do
+		[ -S "$name.sock" ] && return
+		sleep 0.02
+	done
+}
+
+# A number from a summary.
+num() { sed -nE "s/^  \"$2\":([0-9]+),?\$/\1/p" "$1.json" | head -n 1; }
+
+forward() { # NAME ORDER PCAP FRAMES OPTION...
+	local name=$1 order=$2 in=$3 count=$4 st=0
+	shift 4
+	rm -f out.pcap
+	sim a "pcap:$in"
+	sim b "pcap:,out.pcap"
+	timeout 120 "$weir" l2fwd vfio-user:a.sock vfio-user:b.sock --count "$count" "$@" >l2.log 2>&1
+	st=$?
+	stop_sims
+	[ $st -eq 0 ] && "$tools/pcapcmp" --order "$order" "$in" out.pcap >cmp.log 2>&1 &&
+		[ "$(num a dma_faults)" = 0 ] && [ "$(num b dma_faults)" = 0 ] &&
+		[ "$(num a rx)" = "$count" ] && [ "$(num b tx)" = "$count" ]
+	result $? "$name" l2.log cmp.log a.err b.err
+}
+
+"$tools/pktgen" -n "$frames" -f 64 in.pcap
+"$tools/pktgen" -n $((frames / 4)) -f 64 -m 9000 jumbo.pcap
+forward "forward $frames frames, 1 queue: identical and in order" total in.pcap "$frames"
+forward "4 queues: identical, each flow in order" flow in.pcap "$frames" --queues 4
+forward "16 queues: identical, each flow in order" flow in.pcap "$frames" --queues 16
+forward "frames up to 9000 bytes" total jumbo.pcap $((frames / 4)) --mtu 9000
+forward "bursts of 8, rings of 64" total in.pcap "$frames" --burst 8 --rx-desc 64 --tx-desc 64
+forward "sleeping on interrupts" total in.pcap "$frames" --idle sleep
+
+# Without mapped pages the doorbells are messages.
+sim a "pcap:in.pcap" --no-mmap
+sim b "pcap:,out.pcap" --no-mmap
+timeout 120 "$weir" l2fwd vfio-user:a.sock vfio-user:b.sock --count "$frames" >l2.log 2>&1
+stop_sims
+"$tools/pcapcmp" in.pcap out.pcap >cmp.log 2>&1
+result $? "doorbells by message" l2.log cmp.log
+
+# a -> l2fwd -> b === c -> capture
+sim a "pcap:in.pcap"
+sim b "link:cable.sock"
+sim c "link:cable.sock"
+timeout 120 "$weir" capture vfio-user:c.sock -c 2000 -w cap.pcap >cap.log 2>&1 &
+cap=$!
+for _ in $(seq 100); do grep -q capturing cap.log && break; sleep 0.05; done
+sleep 0.3
+timeout 120 "$weir" l2fwd vfio-user:a.sock vfio-user:b.sock --count 2000 >l2.log 2>&1
+wait $cap
+st=$?
+stop_sims
+[ $st -eq 0 ] && "$tools/pcapcmp" --count 2000 in.pcap cap.pcap >cmp.log 2>&1
+result $? "through a link into a capture" l2.log cap.log cmp.log
+
+# The same NIC for one driver after the other, one of them killed in full traffic.
+sim a "gen:size=imix"
+sim b "gen:count=1"
+for i in 1 2 3; do
+	"$weir" l2fwd vfio-user:a.sock vfio-user:b.sock >l2.log 2>&1 &
+	p=$!
+	sleep 0.7
+	kill -KILL $p
+	wait $p 2>/dev/null
+done
+timeout 60 "$weir" l2fwd vfio-user:a.sock vfio-user:b.sock --count 5000 >l2.log 2>&1
+st=$?
+stop_sims
+[ $st -eq 0 ] && [ "$(num a clients)" = 4 ] && [ "$(num a dma_faults)" = 0 ]
+result $? "a driver killed in full traffic leaves nothing behind" l2.log a.json
+
+# The server dies: the driver says so and ends, or goes on with what is left; it does not crash.
+sim a "gen:"
+sim b "gen:count=1"
+timeout 20 "$weir" l2fwd vfio-user:a.sock vfio-user:b.sock --duration 3 >l2.log 2>&1 &
+p=$!
+sleep 1
+kill -KILL "${sims[0]}"
+wait $p
+st=$?
+stop_sims 2>/dev/null
+[ $st -lt 124 ]
+result $? "the NIC vanishes in full traffic: no crash, no hang" l2.log
+
+# Each way to misbehave: whatever the driver makes of it, it ends by itself and says something.
+for f in rx-len-huge rx-len-zero rx-no-data rx-no-eop tx-stall stuck-rx stuck-tx stuck-reset \
+	stuck-eeprom stuck-semaphore eeprom-checksum no-link ones:500 ones:1200 gone:300 gone:1000 \
+	stall:300 dma:100; do
+	sim a "gen:count=20000,rate=20000" --fault "$f"
+	sim b "loop"
+	timeout 40 "$weir" l2fwd vfio-user:a.sock vfio-user:b.sock --duration 2 >l2.log 2>&1
+	st=$?
+	stop_sims 2>/dev/null
+	[ $st -lt 124 ] && [ -s l2.log ] && [ -s b.json ]
+	result $? "fault $f: ended with $st" l2.log a.err
+done
+
+"$weir" nicsim --socket x.sock --wire nothing: >x.log 2>&1
+[ $? -eq 1 ] && grep -q "there is no wire" x.log
+result $? "a wire that does not exist" x.log
+"$weir" nicsim --socket x.sock --wire loop --fault nothing >x.log 2>&1
+[ $? -eq 1 ] && grep -q "there is no fault" x.log && [ ! -e x.sock ]
+result $? "a fault that does not exist" x.log
+"$weir" nicsim --wire loop >x.log 2>&1
+[ $? -eq 2 ]
+result $? "no socket named" x.log
+
+echo "1..$n"
+exit $bad
