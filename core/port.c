@@ -120,11 +120,25 @@ static int complete_rss(struct weir_port *p, const struct weir_port_caps *caps,
 	return 0;
 }
 
+/* A device reaches the memory of its own handle only. */
+static int check_arena(struct weir_port *p, const struct weir_arena *a)
+{
+	if (!a && p->bus)
+		return weir_fail(p->w, EINVAL, "arena",
+				 "%s: its rings need memory: set weir_port_conf.arena", p->name);
+	if (a && weir_arena_handle(a) != p->w)
+		return weir_fail(p->w, EINVAL, "arena",
+				 "%s: the arena belongs to another handle than the port", p->name);
+	return 0;
+}
+
 static int check_conf(struct weir_port *p, struct weir_port_conf *c)
 {
 	struct weir_port_caps caps;
-	int err;
+	int err = check_arena(p, c->arena);
 
+	if (err)
+		return err;
 	weir_port_caps(p, &caps);
 	if (!c->n_rxq)
 		c->n_rxq = 1;
@@ -189,6 +203,10 @@ int weir_port_queue_cache(struct weir_port *p, unsigned q, struct weir_cache *c)
 	if (p->state != WEIR_PORT_READY || (q >= p->conf.n_rxq && q >= p->conf.n_txq))
 		return weir_fail(p->w, EINVAL, "state", "%s: no queue %u that could take a cache",
 				 p->name, q);
+	if (c && weir_pool_va_base(c->pool) != weir_window(p->w).base)
+		return weir_fail(p->w, EINVAL, "pool",
+				 "%s: the cache's pool belongs to another handle than the port",
+				 p->name);
 	if (q < p->conf.n_rxq)
 		p->rxq[q]->cache = c;
 	if (q < p->conf.n_txq)

@@ -30,7 +30,9 @@ struct weir_txq;
 /**
  * weir_rx_fn - receive up to @n segments
  *
- * Never splits a packet over two bursts. Refills the ring from the queue's cache before it returns.
+ * Never splits a packet over two bursts: one of more than @n segments waits, so where such can come
+ * (WEIR_OFF_RX_JUMBO) ask for WEIR_MAX_SEGS at least. Refills the ring from the queue's cache before
+ * it returns.
  */
 typedef unsigned weir_rx_fn(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n);
 
@@ -165,7 +167,7 @@ struct weir_port_caps {
  * @rx_intr: prepare RX interrupts
  * @tx_head_wb: have the device report progress of TX queues in one word of memory instead of in
  *              descriptors, where it can
- * @arena: where rings are allocated
+ * @arena: where rings are allocated; of the port's handle. Ports without a device need none
  */
 struct weir_port_conf {
 	unsigned n_rxq, n_txq;
@@ -228,7 +230,6 @@ struct weir_xstat {
  * @rx_intr_arm: interrupt when packets arrive on @q. Return 1 if some are there already, else 0
  * @rx_intr_disarm: no more interrupts from @q
  * @lsc_fd: eventfd that is signalled when the link changes, or negative errno
- * @describe: one line about the device for humans
  */
 struct weir_port_ops {
 	void (*caps)(struct weir_port *p, struct weir_port_caps *caps);
@@ -327,7 +328,7 @@ WEIR_API int weir_port_configure(struct weir_port *p, const struct weir_port_con
  * weir_port_queue_cache() - name the stack of the thread that will own queue @q of both sides
  * @p: configured port, not running
  * @q: queue number
- * @c: stack; must outlive the run
+ * @c: stack; must outlive the run. Its pool is of the port's handle
  */
 WEIR_API int weir_port_queue_cache(struct weir_port *p, unsigned q, struct weir_cache *c);
 

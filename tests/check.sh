@@ -101,6 +101,14 @@ vm() {
 	suite "vm" make vm-check
 }
 
+# Hugepages for the tests that want some, and the pool as it was afterwards.
+pool=/proc/sys/vm/nr_hugepages
+if [ -w $pool ] && PATH=$PATH:/usr/sbin command -v hugeadm >/dev/null; then
+	before=$(cat $pool)
+	trap 'echo "$before" >$pool' EXIT
+	PATH=$PATH:/usr/sbin hugeadm --pool-pages-min 2MB:+64 2>/dev/null || true
+fi
+
 case $what in
 san) sanitizers ;;
 quick)

@@ -338,6 +338,7 @@ check "capture -w -" py same out 50
 stopped() {
 	local name=$1 signal=$2 ready=$3 pid
 	shift 3
+	: > err # the words of the run before are not this one's
 	"$@" > out 2> err < /dev/null &
 	pid=$!
 	for _ in $(seq 600); do

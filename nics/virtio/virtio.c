@@ -55,10 +55,9 @@ static uint64_t wanted_features(const struct virtio_net *v)
 		f |= VIRTIO_NET_F_CSUM;
 	if (c->offloads & WEIR_OFF_RX_HASH)
 		f |= VIRTIO_NET_F_HASH_REPORT;
+	/* RSS for several transmit queues too: MQ alone would spread packets over as many to receive. */
 	if (virtio_pairs(v) > 1)
-		f |= VIRTIO_NET_F_MQ;
-	if (c->n_rxq > 1)
-		f |= VIRTIO_NET_F_RSS;
+		f |= VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS;
 	return f & v->offered;
 }
 
@@ -367,14 +366,21 @@ static int alloc_queues(struct virtio_net *v)
 	return err ? err : configure_ctrl(v);
 }
 
-/* Hashes are wanted of a single queue, too, and nobody chose what they are made of. */
+/*
+ * Hashes are wanted of a single queue, too, and without RSS. Then what stands in the configuration
+ * counts for nothing and was not checked: take the default key, and a table of the first queue.
+ */
 static void set_rss(struct virtio_net *v)
 {
-	v->rss = v->port.conf.rss;
-	if (v->rss.key_len)
+	if (v->port.conf.n_rxq > 1 && (v->offered & VIRTIO_NET_F_RSS)) {
+		v->rss = v->port.conf.rss;
 		return;
-	v->rss.types = v->hash_types;
-	v->rss.key_len = v->rss_key_max;
+	}
+	v->rss = (struct weir_rss){
+		.types = v->hash_types,
+		.key_len = v->rss_key_max,
+		.reta_len = 1,
+	};
 	memcpy(v->rss.key, weir_rss_default_key, v->rss.key_len);
 }
 

@@ -57,10 +57,23 @@ static void test_defaults(void **state)
 	assert_int_equal(f->conf.mtu, 1000);
 }
 
+static struct weir_cache *make_cache(struct weir *of, struct weir_pool **pool)
+{
+	struct weir_arena *a;
+	struct weir_cache *c;
+
+	assert_int_equal(weir_arena_create(of, 1 << 20, WEIR_NODE_ANY, WEIR_ARENA_SMALL_PAGES, &a),
+			 0);
+	assert_int_equal(weir_pool_create(a, 8, pool), 0);
+	assert_int_equal(weir_cache_create(*pool, &c), 0);
+	return c;
+}
+
 static void test_states(void **state)
 {
-	struct weir_cache *cache = aligned_alloc(64, sizeof(*cache));
 	struct weir_port_conf c = { .n_rxq = 2, .n_txq = 1 };
+	struct weir_pool *pool;
+	struct weir_cache *cache = make_cache(w, &pool);
 
 	(void)state;
 	assert_int_equal(weir_port_start(p), -EINVAL);
@@ -101,10 +114,37 @@ static void test_states(void **state)
 	weir_port_close(p);
 	assert_called("start stop unconfigure close ");
 	weir_port_close(NULL);
-	free(cache);
+	weir_cache_destroy(cache);
+	weir_pool_destroy(pool);
 	free(f);
 	f = fp_open(w, &fp_ops);
 	p = &f->port;
+}
+
+/* Memory of another handle means other addresses: refused before a device is told of it. */
+static void test_two_handles(void **state)
+{
+	struct weir *other = unit_weir();
+	struct weir_pool *pool;
+	struct weir_cache *cache = make_cache(other, &pool);
+	struct weir_port_conf c = { .arena = weir_arena_next(other, NULL) };
+
+	(void)state;
+	assert_int_equal(weir_port_configure(p, &c), -EINVAL);
+	assert_said("arena");
+	p->bus = f;
+	c.arena = NULL;
+	assert_int_equal(weir_port_configure(p, &c), -EINVAL);
+	assert_text("weir_port_conf.arena");
+	p->bus = NULL;
+	configure();
+	unit_hush();
+	assert_int_equal(weir_port_queue_cache(p, 0, cache), -EINVAL);
+	assert_said("pool");
+	assert_null(p->rxq[0]->cache);
+	weir_cache_destroy(cache);
+	weir_pool_destroy(pool);
+	weir_close(other);
 }
 
 static void test_configure_fails(void **state)
@@ -349,10 +389,10 @@ static void test_toeplitz_ipv6(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_defaults),	 T(test_states),	T(test_configure_fails),
-		T(test_bad_conf),	 T(test_rss_defaults),	T(test_addresses),
-		T(test_mtu_and_promisc), T(test_interrupts),	T(test_absent_ops),
-		T(test_toeplitz_ipv4),	 T(test_toeplitz_ipv6),
+		T(test_defaults),    T(test_states),	      T(test_configure_fails),
+		T(test_two_handles), T(test_bad_conf),	      T(test_rss_defaults),
+		T(test_addresses),   T(test_mtu_and_promisc), T(test_interrupts),
+		T(test_absent_ops),  T(test_toeplitz_ipv4),   T(test_toeplitz_ipv6),
 	};
 
 	return cmocka_run_group_tests_name("port", tests, NULL, NULL);

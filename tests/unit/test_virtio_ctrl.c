@@ -409,6 +409,38 @@ static void test_rss(void **state)
 	assert_int_equal(rss.types, 0x21);
 }
 
+/* Several queues to transmit and one to receive: all packets go to that one. */
+static void test_rss_one_rxq(void **state)
+{
+	struct fix *f = *state;
+	struct fake_cmd *c;
+
+	f->conf.n_rxq = 1;
+	f->conf.n_txq = 2;
+	fix_up(f);
+	assert_null(fake_find_cmd(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET));
+	c = fake_find_cmd(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_RSS_CONFIG);
+	assert_non_null(c);
+	assert_int_equal(c->len, 4 + 2 + 2 + 2 + 2 + 1 + 40);
+	assert_int_equal(c->data[4] | c->data[6] | c->data[8], 0);
+	assert_int_equal(c->data[10], 2);
+}
+
+/* With one queue nobody has looked at what stands in the configuration. */
+static void test_rss_not_asked(void **state)
+{
+	struct fix *f = *state;
+	struct weir_rss rss;
+
+	f->conf.rss = (struct weir_rss){ .types = UINT32_MAX, .key_len = 60000, .reta_len = 60000 };
+	f->conf.offloads = WEIR_OFF_RX_HASH;
+	fix_up(f);
+	assert_int_equal(weir_port_rss_get(f->port, &rss), 0);
+	assert_int_equal(rss.types, 0x3f);
+	assert_int_equal(rss.key_len, 40);
+	assert_int_equal(rss.reta_len, 1);
+}
+
 static void test_mq_without_rss(void **state)
 {
 	struct fix *f = *state;
@@ -682,6 +714,8 @@ int main(void)
 		ROW(test_ctrl_wrong_answer),
 		ROW(test_no_ctrl_queue),
 		ROW(test_rss),
+		ROW(test_rss_one_rxq),
+		ROW(test_rss_not_asked),
 		ROW(test_mq_without_rss),
 		ROW(test_tx_csum),
 		ROW(test_rx_csum),

@@ -247,6 +247,12 @@ json_count() {
 # released BDF: back at the driver it had, with an interface
 released() { [ "$(driver_of "$1")" = "$DUT_DRIVER" ] && wait_for 5 has_netdev "$1"; }
 
+# ping_thrice ADDRESS: three of three, once the link is up. Twice more if the host stalled meanwhile.
+ping_thrice() {
+	wait_for 10 ping -q -c 1 -W 1 "$1" >/dev/null || return
+	ping -q -c 3 -i 0.2 -W 2 "$1" || ping -q -c 3 -i 0.2 -W 5 "$1" || ping -q -c 3 -i 0.2 -W 5 "$1"
+}
+
 # kernel_ping: the kernel's own driver on both NICs under test reaches the peers
 kernel_ping() {
 	local i dev
@@ -259,8 +265,7 @@ kernel_ping() {
 	done
 	in_ns A ip addr replace 10.78.0.2/24 dev peer0
 	in_ns B ip addr replace 10.78.1.2/24 dev peer1
-	wait_for 10 ping -q -c 1 -W 1 10.78.0.2 >/dev/null && ping -q -c 3 -i 0.2 -W 2 10.78.0.2 &&
-		wait_for 10 ping -q -c 1 -W 1 10.78.1.2 >/dev/null && ping -q -c 3 -i 0.2 -W 2 10.78.1.2
+	ping_thrice 10.78.0.2 && ping_thrice 10.78.1.2
 	i=$?
 	ip addr flush dev "$(netdev_of "$DUT0")"
 	ip addr flush dev "$(netdev_of "$DUT1")"
