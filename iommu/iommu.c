@@ -346,11 +346,13 @@ static int check_access(struct weir_iodev *d, unsigned index, uint64_t off, size
 	return 0;
 }
 
+/* A backend with a peer says once itself that the peer is gone. */
 static int told(struct weir_iodev *d, int err, const char *what, unsigned index, uint64_t off)
 {
-	return err ? weir_fail(d->w, err, "region", "%s: %s region %u at %#llx: %s", d->name, what,
-			       index, (unsigned long long)off, weir_strerror(err))
-		   : 0;
+	if (!err || (err == -ENODEV && d->be->mode == WEIR_MODE_VFIO_USER))
+		return err;
+	return weir_fail(d->w, err, "region", "%s: %s region %u at %#llx: %s", d->name, what, index,
+			 (unsigned long long)off, weir_strerror(err));
 }
 
 int weir_iodev_read(struct weir_iodev *d, unsigned index, uint64_t off, void *buf, size_t len)
