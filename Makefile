@@ -127,10 +127,11 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %/main.o,$(APP_OBJ))
 deps:
 	@config/deps.sh build
 
-## run: install what is missing, build, and forward real traffic in a virtual machine
-run: deps
-	@$(MAKE) all
-	@$(MAKE) run-vm
+## run: install what is missing, build, and forward real traffic between two simulated NICs
+run:
+	@config/deps.sh build run
+	@$(MAKE) all vm-helpers
+	@tests/demo.sh $(BUILD)
 
 ## check: install what is missing, then all tests; SAN=1: the sanitizer half alone
 check:

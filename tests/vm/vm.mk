@@ -54,5 +54,6 @@ vm-selftest: vm-helpers
 vm-shell: all vm-helpers
 	@tests/vm/shell.sh -b $(BUILD) $(VM_MACHINE)
 
-run-vm: all vm-helpers
+## run-vm: the same with two igb in a virtual machine, through the kernel's VFIO cdev and IOMMUFD
+run-vm: deps all vm-helpers
 	@tests/vm/demo.sh -b $(BUILD)

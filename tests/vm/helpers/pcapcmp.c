@@ -4,20 +4,68 @@
  *
  *   pcapcmp [--order total|class|flow] [--count N] SENT.pcap CAPTURED.pcap
  *
+ *   pcapcmp --exact A.pcap B.pcap     the same frames, whatever they are, in the same order
+ *   pcapcmp --frames A.pcap           how many frames it has
+ *
  * Timestamps need not match, but must be there and not run backwards; frames that are not test
  * frames (a neighbour's ARP) are counted and ignored. --count N: only the first N frames of SENT
  * were sent. Exits with 0 when equal, 1 if not, 2 when a file cannot be read.
  */
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "checker.h"
 
+/* On a wire no frame is shorter than 60 bytes: what a kernel hands over shorter is padded by the NIC. */
+static bool same_frame(const struct pcap_frame *x, const struct pcap_frame *y)
+{
+	static const unsigned char zero[60];
+
+	if (memcmp(x->data, y->data, x->len < y->len ? x->len : y->len))
+		return false;
+	return x->len == y->len ||
+	       (x->len < 60 && y->len == 60 && !memcmp(y->data + x->len, zero, 60 - x->len));
+}
+
+static int exact(const char *a, const char *b)
+{
+	struct pcapfile x, y;
+	size_t n, bad = 0;
+
+	pcapfile_read(&x, a);
+	pcapfile_read(&y, b);
+	n = x.count < y.count ? x.count : y.count;
+	for (size_t i = 0; i < n; i++) {
+		if (same_frame(&x.frames[i], &y.frames[i]))
+			continue;
+		if (!bad++)
+			printf("frame %zu is the first that differs\n", i);
+	}
+	printf("pcapcmp: %zu and %zu frames, %zu differ\n", x.count, y.count, bad);
+	bad |= x.count != y.count;
+	pcapfile_free(&x);
+	pcapfile_free(&y);
+	return bad != 0;
+}
+
+static int frames(const char *a)
+{
+	struct pcapfile x;
+
+	pcapfile_read(&x, a);
+	printf("%zu\n", x.count);
+	pcapfile_free(&x);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option names[] = { { "order", required_argument, NULL, 'o' },
 					       { "count", required_argument, NULL, 'c' },
+					       { "exact", no_argument, NULL, 'e' },
+					       { "frames", no_argument, NULL, 'f' },
 					       { NULL, 0, NULL, 0 } };
 	enum order order = ORDER_TOTAL;
 	struct pcapfile sent, captured;
@@ -30,6 +78,10 @@ int main(int argc, char **argv)
 			order = *optarg == 'f'	 ? ORDER_FLOW
 				: *optarg == 'c' ? ORDER_CLASS
 						 : ORDER_TOTAL;
+		else if (c == 'e' && optind + 2 == argc)
+			return exact(argv[optind], argv[optind + 1]);
+		else if (c == 'f' && optind + 1 == argc)
+			return frames(argv[optind]);
 		else if (c == 'c')
 			count = strtoul(optarg, NULL, 0);
 		else
