@@ -49,6 +49,8 @@ LIB_LIBS  := -lnuma -lpcap -ljson-c
 APP_LIBS  := -lsmartcols
 TEST_LIBS := -lcmocka
 
+comma := ,
+
 # --- what is built ---
 
 LIB_SRC  := $(wildcard core/*.c iommu/*.c pci/*.c nics/*.c nics/*/*.c)
@@ -93,6 +95,8 @@ $(BUILD)/weir: $(APP_OBJ) $(BUILD)/libweir.a
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
 
 UNIT_WRAP_test_pci_sysfs := -Wl,--wrap=weir_file_write
+UNIT_WRAP_test_vfio_user_sweep := $(patsubst %,-Wl$(comma)--wrap=%,calloc realloc socket connect \
+	sendmsg recvmsg poll mmap fcntl fstat eventfd)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libweir.a
 	@mkdir -p $(@D)

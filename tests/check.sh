@@ -83,9 +83,12 @@ sanitizers() {
 	build "build ASan+UBSan" SAN=1 all units || return
 	units "asan " build/san
 	suite "asan tool" tests/tool.sh build/san/weir
-	build "build TSan" SAN=thread build/tsan/tests/test_ring build/tsan/tests/test_pool || return
-	suite "tsan test_ring" timeout 300 build/tsan/tests/test_ring
-	suite "tsan test_pool" timeout 300 build/tsan/tests/test_pool
+	local t threaded=(test_ring test_pool test_vfio_user)
+
+	build "build TSan" SAN=thread "${threaded[@]/#/build/tsan/tests/}" || return
+	for t in "${threaded[@]}"; do
+		suite "tsan $t" timeout 300 "build/tsan/tests/$t"
+	done
 }
 
 portability() {
