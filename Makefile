@@ -154,7 +154,7 @@ coverage:
 	@config/deps.sh build check cover
 	@tests/coverage.sh
 
-## bench: cycles a packet for pool, rings and the forwarding loop
+## bench: cycles a packet for pool, rings, the forwarding loop and a simulated NIC
 bench: deps
 	@$(MAKE) all $(BENCH)
 	@tests/bench/run.sh $(BUILD)
