@@ -179,7 +179,8 @@ static void serve(struct vu *v, const struct nicsim_opts *o)
 			work = nic_poll(&v->nic, BUDGET);
 			r = vu_poll(v);
 		}
-		if (r < 0 && (o->once || v->nic.fault == FAULT_GONE))
+		if (r < 0 &&
+		    (o->once || v->nic.fault == FAULT_GONE || v->nic.fault == FAULT_GONE_FRAME))
 			break;
 		if (o->stats_s && weir_now_ns() >= next) {
 			summary_line(v, stderr);

@@ -159,7 +159,7 @@ static void add_port(struct report *r, struct libscols_table *t, unsigned i, dou
 	unsigned queues = r->rt->o.queues;
 	struct sides total = { 0 }, before = { 0 }, now[WEIR_MAX_QUEUES];
 	struct libscols_line *line = scols_table_new_line(t, NULL);
-	char name[16];
+	char name[24];
 
 	for (unsigned q = 0; q < queues; q++) {
 		read_queue(p, q, &now[q]);

@@ -76,6 +76,7 @@ native() {
 	build "build" all units bench-build || return
 	units "" build
 	suite "tool" tests/tool.sh build/weir
+	suite "nicsim" tests/nicsim.sh build/weir
 	suite "install" tests/install.sh
 }
 
@@ -83,6 +84,7 @@ sanitizers() {
 	build "build ASan+UBSan" SAN=1 all units || return
 	units "asan " build/san
 	suite "asan tool" tests/tool.sh build/san/weir
+	suite "asan nicsim" tests/nicsim.sh build/san/weir 4000
 	local t threaded=(test_ring test_pool test_vfio_user)
 
 	build "build TSan" SAN=thread "${threaded[@]/#/build/tsan/tests/}" || return

@@ -20,6 +20,9 @@ const struct nic_fault_row nic_fault_table[] = {
 	{ "ones", FAULT_ONES, 1000, "registers read as ones after N accesses" },
 	{ "gone", FAULT_GONE, 1000, "the socket closes at the N-th message" },
 	{ "stall", FAULT_STALL, 1000, "no answer from the N-th message on" },
+	{ "ones-frame", FAULT_ONES_FRAME, 1000, "registers read as ones after N received frames" },
+	{ "gone-frame", FAULT_GONE_FRAME, 1000, "the socket closes after N received frames" },
+	{ "stall-frame", FAULT_STALL_FRAME, 1000, "no answer after N received frames" },
 	{ "dma", FAULT_DMA, 100, "the N-th access to memory is refused" },
 };
 const unsigned nic_fault_count = WEIR_ARRAY_SIZE(nic_fault_table);
@@ -145,6 +148,8 @@ unsigned nic_poll(struct nic *n, unsigned budget)
 	unsigned work = 0;
 
 	nic_sync(n);
+	if (n->fault == FAULT_ONES_FRAME && n->fault_seen >= n->fault_arg && !n->gone)
+		nic_vanish(n);
 	for (unsigned q = 0; q < n->queues; q++)
 		work += nic_tx(n, q, budget);
 	if (n->wire)

@@ -39,6 +39,9 @@ enum nic_fault {
 	FAULT_ONES,
 	FAULT_GONE,
 	FAULT_STALL,
+	FAULT_ONES_FRAME,
+	FAULT_GONE_FRAME,
+	FAULT_STALL_FRAME,
 	FAULT_DMA,
 };
 
@@ -174,6 +177,9 @@ void nic_write(struct nic *n, uint32_t off, uint32_t v);
 void nic_regs_reset(struct nic *n);
 /* Name of a register, NULL if the model has none there. */
 const char *nic_reg_name(uint32_t off);
+
+/* From now on all registers read as ones. */
+void nic_vanish(struct nic *n);
 
 /* A register's plain content, without side effects. */
 static inline volatile uint32_t *nic_reg(struct nic *n, uint32_t off)

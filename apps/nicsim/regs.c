@@ -391,14 +391,18 @@ const char *nic_reg_name(uint32_t off)
 	return r ? r->name : NULL;
 }
 
+void nic_vanish(struct nic *n)
+{
+	n->gone = true;
+	for (unsigned i = 0; i < NIC_PAGE / 4; i++)
+		n->page[0][i] = n->page[1][i] = UINT32_MAX;
+}
+
 static bool ones(struct nic *n)
 {
 	n->accesses++;
-	if (n->fault == FAULT_ONES && n->accesses > n->fault_arg && !n->gone) {
-		n->gone = true;
-		for (unsigned i = 0; i < NIC_PAGE / 4; i++)
-			n->page[0][i] = n->page[1][i] = UINT32_MAX;
-	}
+	if (n->fault == FAULT_ONES && n->accesses > n->fault_arg && !n->gone)
+		nic_vanish(n);
 	return n->gone;
 }
 
