@@ -92,21 +92,31 @@ static unsigned take_budget(struct fwd_worker *w, unsigned n)
 	return left > 0 ? (unsigned)left : 0;
 }
 
+/*
+ * A packet of several segments must fit, or it never comes: near the end of --count a few packets
+ * more than asked for may pass.
+ */
+static unsigned segs_for(const struct fwd_route *r, unsigned packets)
+{
+	bool jumbo = r->rxq->port->conf.offloads & WEIR_OFF_RX_JUMBO;
+
+	return jumbo && packets < WEIR_MAX_SEGS ? WEIR_MAX_SEGS : packets;
+}
+
 static unsigned receive(struct fwd_worker *w, struct fwd_route *r, struct weir_pkt *p)
 {
 	unsigned want = w->burst, n;
 
 	if (weir_unlikely(w->lossless) && !capring_room(w->cap, want))
 		return 0;
-	if (weir_unlikely(w->budget != NULL)) {
-		want = take_budget(w, want);
-		if (!want)
-			return 0;
-	}
-	n = weir_rx(r->rxq, p, want);
-	if (weir_unlikely(w->budget != NULL))
-		__atomic_fetch_add(w->budget, (int64_t)(want - count_packets(p, n)),
-				   __ATOMIC_RELAXED);
+	if (weir_likely(!w->budget))
+		return weir_rx(r->rxq, p, want);
+	want = take_budget(w, want);
+	if (!want)
+		return 0;
+	n = weir_rx(r->rxq, p, segs_for(r, want));
+	__atomic_fetch_add(w->budget, (int64_t)want - (int64_t)count_packets(p, n),
+			   __ATOMIC_RELAXED);
 	return n;
 }
 
