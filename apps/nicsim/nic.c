@@ -50,7 +50,7 @@ int nic_set_fault(struct nic *n, const char *text)
 		const struct nic_fault_row *f = &nic_fault_table[i];
 		char *end = NULL;
 
-		if (strlen(f->name) != len || strncmp(f->name, text, len))
+		if (strlen(f->name) != len || strncmp(f->name, text, len) != 0)
 			continue;
 		n->fault = f->id;
 		n->fault_arg = text[len] ? strtoull(text + len + 1, &end, 10) : f->arg;
@@ -84,6 +84,7 @@ void nic_reset(struct nic *n)
 		nic_tx_reset(n, q);
 	}
 	n->rss_dirty = true;
+	i2c_reset(n);
 	intr_reset(n);
 	stats_reset(n);
 }
