@@ -160,21 +160,25 @@ static int check_bind(struct target *t, unsigned flags)
 	return 0;
 }
 
+/* All is as it was before; a record from before, of a device that has no driver yet, stays. */
+static bool rolled_back(struct target *t, const char *prior)
+{
+	if (*prior || !*t->info.prior)
+		record_remove(t);
+	return true;
+}
+
 /* Back to the driver that the device had. Return: whether it has it. */
 static bool roll_back(struct target *t, const char *prior)
 {
 	set_override(t, "\n");
-	if (!strcmp(driver_now(t), prior)) {
-		record_remove(t);
-		return true;
-	}
+	if (!strcmp(driver_now(t), prior))
+		return rolled_back(t, prior);
 	unbind(t);
 	if (*prior && bind_to(t, prior))
 		probe(t);
-	if (!strcmp(driver_now(t), prior)) {
-		record_remove(t);
-		return true;
-	}
+	if (!strcmp(driver_now(t), prior))
+		return rolled_back(t, prior);
 	weir_log(t->w, WEIR_LOG_ERR, "rollback",
 		 "%s could not be given back to %s; it has %s now. `weir release %s` tries again",
 		 t->name, *prior ? prior : "no driver", *t->info.driver ? t->info.driver : "none",

@@ -318,6 +318,9 @@ static void test_vfio_refuses(void **state)
 	assert_int_equal(said.n, 3);
 	assert_driver("");
 	assert_true(fs_is(RECORD));
+	/* A further bind that fails forgets nothing either. */
+	assert_true(weir_pci_bind(w, bdf, 0) < 0);
+	assert_true(fs_is(RECORD));
 	kernel.igb_gone = false;
 	/* Nor does a bind that works in between forget it. */
 	kernel.vfio_refuses = false;
