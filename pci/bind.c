@@ -138,10 +138,11 @@ static int check_bind(struct target *t, unsigned flags)
 
 	for (unsigned i = 0; i < t->info.n_netdevs && !(flags & WEIR_BIND_FORCE); i++)
 		if (weir_netdev_in_use(w, t->info.netdevs[i], what, sizeof(what)))
-			return weir_fail(w, EBUSY, "interface-in-use",
-					 "%s is the interface %s, which is in use:%s; take its "
-					 "addresses and routes away, or use --force",
-					 t->name, t->info.netdevs[i], what);
+			return weir_fail(
+				w, EBUSY, "interface-in-use",
+				"%s is the interface %s, which is in use:%s; take that away "
+				"from it, or use --force",
+				t->name, t->info.netdevs[i], what);
 	if (t->info.group < 0)
 		return weir_fail(
 			w, ENODEV, "no-iommu",

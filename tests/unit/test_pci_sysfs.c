@@ -425,6 +425,21 @@ static void test_interface_routes(void **state)
 
 /* --- giving back --- */
 
+/* A bridge's or bond's member has no address of its own, and yet the host may hang on it. */
+static void test_interface_below(void **state)
+{
+	(void)state;
+	fs_dir(fs_dev(DEV, "net/wan0"));
+	fs_dir("sys/class/net/wan0/upper_br0");
+	assert_int_equal(weir_pci_bind(w, bdf, 0), -EBUSY);
+	assert_said("interface-in-use");
+	assert_text("part of br0");
+	nothing_changed("igb");
+	fs_remove("sys/class/net/wan0/upper_br0");
+	fs_dir("sys/class/net/wan0/lower_eth9");
+	assert_int_equal(weir_pci_bind(w, bdf, 0), 0);
+}
+
 static void test_release_without_record(void **state)
 {
 	(void)state;
@@ -589,6 +604,7 @@ int main(void)
 		T(test_no_record_no_bind),
 		T(test_interface_in_use),
 		T(test_interface_routes),
+		T(test_interface_below),
 		T(test_release_without_record),
 		T(test_release_after_others),
 		T(test_release_in_use),
