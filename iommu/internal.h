@@ -74,6 +74,8 @@ struct weir_iommu {
 	struct weir_ioas *dflt[WEIR_MODE_MAX];
 	int iommufd;		   /* cdev.c: opened with the first address space or device */
 	struct weir_group *groups; /* group.c */
+	unsigned devices;	   /* open */
+	bool closed;		   /* too early: it ends with the last device */
 };
 
 struct weir_ioas {
