@@ -298,6 +298,10 @@ check "the filter chose" py same cap.pcap 5000 65535 1001
 try "forward, as JSON" 0 '"forwarded":5000' \
 	"$weir" l2fwd --json --count 5000 pcap:in.pcap, pcap:,out.pcap
 check "forward: is JSON" python3 -m json.tool out
+try "counters beside JSON" 0 '"forwarded":0' \
+	"$weir" l2fwd --json --idle yield --duration 2 --stats 1 null:0 null:0
+check "counters beside JSON: is JSON" python3 -m json.tool out
+check "counters beside JSON: the counters" grep -q RX-PKTS err
 try "forward with workers" 0 "4 workers" \
 	"$weir" l2fwd -q 4 --cores 0,0,0,0 --idle yield --count 20000 null: null:
 try "count is exact" 0 '"forwarded":12345' \
