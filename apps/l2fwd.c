@@ -314,6 +314,6 @@ const struct app_cmd cmd_l2fwd = {
 		"  -v, --verbose          say more; twice for all\n"
 		"\n"
 		"NICs that a kernel driver has are taken for the run and given back after it.\n"
-		"SIGINT and SIGTERM end the run cleanly.\n",
+		"SIGINT, SIGTERM and SIGHUP end the run cleanly.\n",
 	.run = run,
 };

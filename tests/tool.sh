@@ -343,7 +343,8 @@ stopped() {
 	local name=$1 signal=$2 ready=$3 pid
 	shift 3
 	: > err # the words of the run before are not this one's
-	"$@" > out 2> err < /dev/null &
+	# Whoever started us may have it ignored (nohup, &).
+	env --default-signal="$signal" "$@" > out 2> err < /dev/null &
 	pid=$!
 	for _ in $(seq 600); do
 		grep -q "$ready" err && break
@@ -356,7 +357,7 @@ stopped() {
 	if [ $got = 0 ]; then ok "$name"; else not_ok "$name" "exit status $got"; fi
 }
 
-for s in INT TERM; do
+for s in INT TERM HUP; do
 	stopped "l2fwd: SIG$s" $s "forwarding between" "$weir" l2fwd --idle yield null: null:
 	check "l2fwd: SIG$s: a whole summary" test "$(grep -c '^null:' out)" = 2
 	stopped "l2fwd --json: SIG$s" $s "forwarding between" \
