@@ -304,6 +304,8 @@ check "counters beside JSON: is JSON" python3 -m json.tool out
 check "counters beside JSON: the counters" grep -q RX-PKTS err
 try "forward with workers" 0 "4 workers" \
 	"$weir" l2fwd -q 4 --cores 0,0,0,0 --idle yield --count 20000 null: null:
+try "more CPUs than workers" 0 "3 CPUs named, 1 used" \
+	"$weir" l2fwd --cores 0,0,0 --count 100 null: null:
 try "count is exact" 0 '"forwarded":12345' \
 	"$weir" l2fwd -q 2 --cores 0,0 --idle yield --json --count 12345 null: null:0
 try "a CPU that is not there" 0 "could not be pinned" \
