@@ -50,7 +50,6 @@ LIB_LIBS  := -lnuma -lpcap -ljson-c
 APP_LIBS  := -lsmartcols
 TEST_LIBS := -lcmocka
 
-comma := ,
 
 # --- what is built ---
 
@@ -101,7 +100,7 @@ KERNEL_CALLS := open close ioctl mmap munmap pread pwrite eventfd memfd_create f
 	calloc malloc strdup readlink
 UNIT_WRAP_test_iommu := $(KERNEL_CALLS:%=-Wl,--wrap=%)
 UNIT_WRAP_test_pci_dev := $(UNIT_WRAP_test_iommu)
-UNIT_WRAP_test_vfio_user_sweep := $(patsubst %,-Wl$(comma)--wrap=%,calloc realloc socket connect \
+UNIT_WRAP_test_vfio_user_sweep := $(patsubst %,-Wl$(COMMA)--wrap=%,calloc realloc socket connect \
 	sendmsg recvmsg poll mmap fcntl fstat eventfd)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libweir.a

@@ -29,7 +29,7 @@ struct app_cmd {
 
 extern const struct app_cmd cmd_list, cmd_bind, cmd_release, cmd_l2fwd, cmd_capture, cmd_nicsim;
 
-/* Set by SIGINT or SIGTERM after app_catch_signals(). */
+/* Set by SIGINT, SIGTERM or SIGHUP after app_catch_signals(). */
 extern volatile int app_stop;
 
 void app_catch_signals(void);

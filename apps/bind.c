@@ -96,7 +96,7 @@ const struct app_cmd cmd_bind = {
 	.name = "bind",
 	.args = "[--force] DEV...",
 	.summary = "take NICs from their kernel drivers for vfio-pci",
-	.help = "  -f, --force    even if the interface is up with an address or a route\n"
+	.help = "  -f, --force    even if the interface is in use: an address, a route, part of a bridge\n"
 		"      --vfs N    do not bind: have DEV make N virtual functions (0 removes them)\n"
 		"  -v, --verbose  say more; twice for all\n"
 		"\n"

@@ -229,7 +229,8 @@ static void wait_and_show(struct rt *rt, const struct l2fwd_opts *o, struct repo
 		weir_sleep_us(20000);
 		now = weir_now_ns();
 		if (o->stats && now - shown >= o->stats * 1000000000ull) {
-			report_tick(rep);
+			/* Standard output is one JSON value, then. */
+			report_tick(rep, o->json ? stderr : stdout);
 			shown = now;
 		}
 		if (o->duration && now - began >= o->duration * 1000000000ull)
@@ -309,10 +310,10 @@ const struct app_cmd cmd_l2fwd = {
 		"                         dropped (default 100); a route receives nothing meanwhile\n"
 		"      --rx-desc N, --tx-desc N  ring sizes\n"
 		"  -f, --force            take a NIC although its interface is in use\n"
-		"  -j, --json             print the summary as JSON\n"
+		"  -j, --json             print the summary as JSON; --stats goes to stderr\n"
 		"  -v, --verbose          say more; twice for all\n"
 		"\n"
 		"NICs that a kernel driver has are taken for the run and given back after it.\n"
-		"SIGINT and SIGTERM end the run cleanly.\n",
+		"SIGINT, SIGTERM and SIGHUP end the run cleanly.\n",
 	.run = run,
 };

@@ -203,7 +203,7 @@ void report_links(struct report *r)
 		link_text(r->rt->ports[i].port, r->link[i], sizeof(r->link[i]));
 }
 
-void report_tick(struct report *r)
+void report_tick(struct report *r, FILE *to)
 {
 	uint64_t now = weir_now_ns();
 	double secs = (double)(now - r->last) / 1e9;
@@ -218,11 +218,11 @@ void report_tick(struct report *r)
 	scols_table_enable_ascii(t, 1);
 	if (!scols_print_table_to_string(t, &text) && text) {
 		/* Home, the text, and clear what was below: no flicker. */
-		printf("%sweir: %llu packets forwarded in %.1f s%s\n%s\n%s",
-		       r->live ? "\033[H" : "", (unsigned long long)rt_forwarded(r->rt),
-		       (double)(now - r->began) / 1e9, r->live ? "\033[K" : "", text,
-		       r->live ? "\033[J" : "");
-		fflush(stdout);
+		fprintf(to, "%sweir: %llu packets forwarded in %.1f s%s\n%s\n%s",
+			r->live ? "\033[H" : "", (unsigned long long)rt_forwarded(r->rt),
+			(double)(now - r->began) / 1e9, r->live ? "\033[K" : "", text,
+			r->live ? "\033[J" : "");
+		fflush(to);
 	}
 	free(text);
 	scols_unref_table(t);
@@ -355,7 +355,7 @@ static void final_text(struct report *r)
 	r->last = r->began;
 	memset(r->prev, 0, sizeof(r->prev));
 	printf("\n");
-	report_tick(r);
+	report_tick(r, stdout);
 	for (unsigned i = 0; i < rt->n_ports; i++) {
 		struct weir_pci *d = weir_port_pci(rt->ports[i].port);
 

@@ -11,8 +11,8 @@ struct report;
 int report_open(const struct rt *rt, bool live, struct report **out);
 void report_close(struct report *r);
 
-/* Print the state now; rates are since the last call. */
-void report_tick(struct report *r);
+/* Print the state now to @to; rates are since the last call. */
+void report_tick(struct report *r, FILE *to);
 
 /* Remember the links' states for the summary, before the ports are stopped. */
 void report_links(struct report *r);

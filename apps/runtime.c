@@ -6,8 +6,12 @@
 #include <unistd.h>
 
 #define CAPTURE_RING (16u << 20)
-/* What a ring pair takes at most besides buffers: descriptors, headers, control queue. */
-#define QUEUE_BYTES  (512u << 10)
+/*
+ * What a ring pair takes at most besides buffers: virtio has 250 bytes for a TX descriptor, with its
+ * share of rings, header and indirect table, and less for others.
+ */
+#define DESC_BYTES   256
+#define QUEUE_BYTES  (64u << 10)
 #define DESC_DEFAULT 1024
 /* A device that is a process waits for a processor like any other, and for ours perhaps. */
 #define HOLD_SOFT_MS 2000
@@ -31,19 +35,30 @@ static unsigned mem_of(struct rt *rt, int node)
 	return 0;
 }
 
+/* Descriptors of a ring pair. */
+static unsigned pair_descs(const struct rt *rt)
+{
+	return (rt->o.rx_desc ? rt->o.rx_desc : DESC_DEFAULT) +
+	       (rt->o.tx_desc ? rt->o.tx_desc : DESC_DEFAULT);
+}
+
 static unsigned buffers_needed(const struct rt *rt)
 {
-	unsigned rx = rt->o.rx_desc ? rt->o.rx_desc : DESC_DEFAULT;
-	unsigned tx = rt->o.tx_desc ? rt->o.tx_desc : DESC_DEFAULT;
-
-	return rt->o.n_devs * rt->o.queues * (rx + tx + 2 * FWD_BURST_MAX) +
+	return rt->o.n_devs * rt->o.queues * (pair_descs(rt) + 2 * FWD_BURST_MAX) +
 	       rt->n_workers * WEIR_CACHE_SIZE;
+}
+
+static size_t ring_bytes(const struct rt *rt)
+{
+	size_t pair = (size_t)pair_descs(rt) * DESC_BYTES + QUEUE_BYTES;
+
+	return rt->o.n_devs * rt->o.queues * pair + (1u << 20);
 }
 
 static int open_memory(struct rt *rt)
 {
 	unsigned n = buffers_needed(rt);
-	size_t rings = (size_t)rt->o.n_devs * rt->o.queues * QUEUE_BYTES + (1u << 20);
+	size_t rings = ring_bytes(rt);
 
 	for (unsigned i = 0; i < rt->o.n_devs; i++) {
 		int node = dev_node(rt, i), err;
@@ -332,6 +347,10 @@ int rt_open(struct rt *rt, const struct rt_opts *o)
 		return err;
 	rt->n_ports = o->n_devs;
 	rt->n_workers = worker_count(o);
+	if (rt->n_workers < o->n_cpus)
+		weir_warn(rt->w,
+			  "%u CPUs named, %u used: there are as many workers as queues (--queues)",
+			  o->n_cpus, rt->n_workers);
 	for (unsigned i = 0; i < rt->n_ports && !err; i++)
 		err = identify(rt, i);
 	/* The cheap things that can be wrong come before devices are touched. */

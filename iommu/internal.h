@@ -86,6 +86,8 @@ struct weir_iommu {
 	int iommufd;		   /* cdev.c: opened with the first address space or device */
 	struct weir_group *groups; /* group.c */
 	unsigned timeout_ms;	   /* vfio_user.c: for an answer */
+	unsigned devices;	   /* open */
+	bool closed;		   /* too early: it ends with the last device */
 };
 
 struct weir_ioas {

@@ -54,6 +54,15 @@ void weir_iommu_close(struct weir_iommu *iommu)
 {
 	if (!iommu)
 		return;
+	if (iommu->devices) {
+		weir_log(
+			iommu->w, WEIR_LOG_ERR, "iommu-busy",
+			"weir_iommu_close() with %u devices open: close them before; their address "
+			"spaces end with the last of them",
+			iommu->devices);
+		iommu->closed = true;
+		return;
+	}
 	while (iommu->spaces && !weir_ioas_destroy(iommu->spaces))
 		;
 	weir_close_fd(&iommu->iommufd);
@@ -216,18 +225,24 @@ int weir_iodev_open(struct weir_iommu *iommu, const char *sysdev, enum weir_mode
 		free_iodev(d);
 		return err;
 	}
+	iommu->devices++;
 	*out = d;
 	return 0;
 }
 
 void weir_iodev_close(struct weir_iodev *d)
 {
+	struct weir_iommu *iommu;
+
 	if (!d)
 		return;
+	iommu = d->iommu;
 	if (d->as)
 		weir_iodev_detach(d);
 	d->be->dev_close(d);
 	free_iodev(d);
+	if (!--iommu->devices && iommu->closed)
+		weir_iommu_close(iommu);
 }
 
 int weir_iodev_attach(struct weir_iodev *d, struct weir_ioas *as)

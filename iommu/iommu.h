@@ -59,7 +59,8 @@ WEIR_API int weir_iommu_open(struct weir *w, struct weir_iommu **out);
 
 /**
  * weir_iommu_close() - end it
- * @iommu: or NULL; devices closed before. Destroys address spaces that are left
+ * @iommu: or NULL; devices closed before (if not, that is said, and the last one's end is its end).
+ *         Destroys address spaces that are left
  */
 WEIR_API void weir_iommu_close(struct weir_iommu *iommu);
 

@@ -138,10 +138,11 @@ static int check_bind(struct target *t, unsigned flags)
 
 	for (unsigned i = 0; i < t->info.n_netdevs && !(flags & WEIR_BIND_FORCE); i++)
 		if (weir_netdev_in_use(w, t->info.netdevs[i], what, sizeof(what)))
-			return weir_fail(w, EBUSY, "interface-in-use",
-					 "%s is the interface %s, which is in use:%s; take its "
-					 "addresses and routes away, or use --force",
-					 t->name, t->info.netdevs[i], what);
+			return weir_fail(
+				w, EBUSY, "interface-in-use",
+				"%s is the interface %s, which is in use:%s; take that away "
+				"from it, or use --force",
+				t->name, t->info.netdevs[i], what);
 	if (t->info.group < 0)
 		return weir_fail(
 			w, ENODEV, "no-iommu",
@@ -160,21 +161,25 @@ static int check_bind(struct target *t, unsigned flags)
 	return 0;
 }
 
+/* All is as it was before; a record from before, of a device that has no driver yet, stays. */
+static bool rolled_back(struct target *t, const char *prior)
+{
+	if (*prior || !*t->info.prior)
+		record_remove(t);
+	return true;
+}
+
 /* Back to the driver that the device had. Return: whether it has it. */
 static bool roll_back(struct target *t, const char *prior)
 {
 	set_override(t, "\n");
-	if (!strcmp(driver_now(t), prior)) {
-		record_remove(t);
-		return true;
-	}
+	if (!strcmp(driver_now(t), prior))
+		return rolled_back(t, prior);
 	unbind(t);
 	if (*prior && bind_to(t, prior))
 		probe(t);
-	if (!strcmp(driver_now(t), prior)) {
-		record_remove(t);
-		return true;
-	}
+	if (!strcmp(driver_now(t), prior))
+		return rolled_back(t, prior);
 	weir_log(t->w, WEIR_LOG_ERR, "rollback",
 		 "%s could not be given back to %s; it has %s now. `weir release %s` tries again",
 		 t->name, *prior ? prior : "no driver", *t->info.driver ? t->info.driver : "none",

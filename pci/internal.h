@@ -10,8 +10,9 @@
 
 /**
  * weir_netdev_in_use() - whether an interface carries traffic someone relies on
- * @what: filled with its addresses and routes, as text
- * Return: true if it is up with an address (IPv6 link-local apart) or a route.
+ * @what: filled with its addresses and routes, and what stands on it, as text
+ * Return: true if it is up with an address (IPv6 link-local apart) or a route, or part of a bridge,
+ * a bond, a VLAN interface.
  */
 bool weir_netdev_in_use(struct weir *w, const char *ifname, char *what, size_t size);
 

@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* How sysfs names its links to the interfaces above one. */
+#define UPPER "upper_"
+
 static void weir_printf(3, 4) add(char *s, size_t size, const char *fmt, ...)
 {
 	size_t n = strlen(s);
@@ -78,11 +81,24 @@ static unsigned routes(struct weir *w, const char *ifname, char *what, size_t si
 	return n;
 }
 
+/* What stands on it: a bridge, a bond, a VLAN. Addresses are up there then, and none is here. */
+static unsigned uppers(struct weir *w, const char *ifname, char *what, size_t size)
+{
+	char dir[PATH_MAX], upper[64];
+
+	if (weir_path(dir, "%s/class/net/%s", weir_sysfs(w), ifname) ||
+	    weir_dir_first(dir, UPPER, upper, sizeof(upper)))
+		return 0;
+	add(what, size, " part of %s", upper + strlen(UPPER));
+	return 1;
+}
+
 bool weir_netdev_in_use(struct weir *w, const char *ifname, char *what, size_t size)
 {
 	unsigned n;
 
 	what[0] = '\0';
 	n = addresses(ifname, what, size);
-	return n + routes(w, ifname, what, size) > 0;
+	n += routes(w, ifname, what, size);
+	return n + uppers(w, ifname, what, size) > 0;
 }

@@ -93,8 +93,9 @@ enum weir_bind_flags { WEIR_BIND_FORCE = 1 };
  *
  * Looks before it unbinds; checks the driver link afterwards; rolls back on failure. The prior
  * driver is recorded under weir_run() before anything is changed. Binding a bound device is fine.
- * Return: 0 (1 if it was bound already); -EBUSY (interface up with an address or route), -ENODEV,
- * -ENOENT (vfio-pci not in the kernel), -EPERM, or what the kernel said.
+ * Return: 0 (1 if it was bound already); -EBUSY (interface in use: an address, a route, part of a
+ * bridge, bond or VLAN), -ENODEV, -ENOENT (vfio-pci not in the kernel), -EPERM, or what the
+ * kernel said.
  */
 WEIR_API int weir_pci_bind(struct weir *w, struct weir_bdf bdf, unsigned flags);
 

@@ -298,8 +298,14 @@ check "the filter chose" py same cap.pcap 5000 65535 1001
 try "forward, as JSON" 0 '"forwarded":5000' \
 	"$weir" l2fwd --json --count 5000 pcap:in.pcap, pcap:,out.pcap
 check "forward: is JSON" python3 -m json.tool out
+try "counters beside JSON" 0 '"forwarded":0' \
+	"$weir" l2fwd --json --idle yield --duration 2 --stats 1 null:0 null:0
+check "counters beside JSON: is JSON" python3 -m json.tool out
+check "counters beside JSON: the counters" grep -q RX-PKTS err
 try "forward with workers" 0 "4 workers" \
 	"$weir" l2fwd -q 4 --cores 0,0,0,0 --idle yield --count 20000 null: null:
+try "more CPUs than workers" 0 "3 CPUs named, 1 used" \
+	"$weir" l2fwd --cores 0,0,0 --count 100 null: null:
 try "count is exact" 0 '"forwarded":12345' \
 	"$weir" l2fwd -q 2 --cores 0,0 --idle yield --json --count 12345 null: null:0
 try "a CPU that is not there" 0 "could not be pinned" \
@@ -339,7 +345,8 @@ stopped() {
 	local name=$1 signal=$2 ready=$3 pid
 	shift 3
 	: > err # the words of the run before are not this one's
-	"$@" > out 2> err < /dev/null &
+	# Whoever started us may have it ignored (nohup, &).
+	env --default-signal="$signal" "$@" > out 2> err < /dev/null &
 	pid=$!
 	for _ in $(seq 600); do
 		grep -q "$ready" err && break
@@ -352,7 +359,7 @@ stopped() {
 	if [ $got = 0 ]; then ok "$name"; else not_ok "$name" "exit status $got"; fi
 }
 
-for s in INT TERM; do
+for s in INT TERM HUP; do
 	stopped "l2fwd: SIG$s" $s "forwarding between" "$weir" l2fwd --idle yield null: null:
 	check "l2fwd: SIG$s: a whole summary" test "$(grep -c '^null:' out)" = 2
 	stopped "l2fwd --json: SIG$s" $s "forwarding between" \

@@ -389,6 +389,27 @@ static void test_states(void **state)
 	assert_int_equal(weir_ioas_default(iommu, 17, &(struct weir_ioas *){ NULL }), -EINVAL);
 }
 
+/* The wrong order: said, and the device goes on until it is closed. */
+static void test_closed_early(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < 2; m++) {
+		struct weir_iodev *d = open_dev(0, modes[m]);
+		struct weir_ioas *as;
+		uint32_t v = 0;
+
+		assert_int_equal(weir_ioas_default(iommu, modes[m], &as), 0);
+		assert_int_equal(weir_iodev_attach(d, as), 0);
+		weir_iommu_close(iommu);
+		assert_said("iommu-busy");
+		assert_int_equal(weir_iodev_read(d, 7, 0, &v, 4), 0);
+		weir_iodev_close(d);
+		fv_check_empty();
+		assert_int_equal(unit_fds(), fds_before);
+		assert_int_equal(weir_iommu_open(w, &iommu), 0);
+	}
+}
+
 /* Somebody else has the device, or its group. */
 static void test_busy(void **state)
 {
@@ -579,6 +600,7 @@ int main(void)
 		T(test_alloc_iova),
 		T(test_map_arenas),
 		T(test_states),
+		T(test_closed_early),
 		T(test_busy),
 		T(test_not_viable),
 		T(test_no_type1),

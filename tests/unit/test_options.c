@@ -60,8 +60,9 @@ void report_close(struct report *r)
 	(void)r;
 }
 
-void report_tick(struct report *r)
+void report_tick(struct report *r, FILE *to)
 {
+	(void)to;
 	(void)r;
 }
 

@@ -318,6 +318,9 @@ static void test_vfio_refuses(void **state)
 	assert_int_equal(said.n, 3);
 	assert_driver("");
 	assert_true(fs_is(RECORD));
+	/* A further bind that fails forgets nothing either. */
+	assert_true(weir_pci_bind(w, bdf, 0) < 0);
+	assert_true(fs_is(RECORD));
 	kernel.igb_gone = false;
 	/* Nor does a bind that works in between forget it. */
 	kernel.vfio_refuses = false;
@@ -421,6 +424,21 @@ static void test_interface_routes(void **state)
 }
 
 /* --- giving back --- */
+
+/* A bridge's or bond's member has no address of its own, and yet the host may hang on it. */
+static void test_interface_below(void **state)
+{
+	(void)state;
+	fs_dir(fs_dev(DEV, "net/wan0"));
+	fs_dir("sys/class/net/wan0/upper_br0");
+	assert_int_equal(weir_pci_bind(w, bdf, 0), -EBUSY);
+	assert_said("interface-in-use");
+	assert_text("part of br0");
+	nothing_changed("igb");
+	fs_remove("sys/class/net/wan0/upper_br0");
+	fs_dir("sys/class/net/wan0/lower_eth9");
+	assert_int_equal(weir_pci_bind(w, bdf, 0), 0);
+}
 
 static void test_release_without_record(void **state)
 {
@@ -586,6 +604,7 @@ int main(void)
 		T(test_no_record_no_bind),
 		T(test_interface_in_use),
 		T(test_interface_routes),
+		T(test_interface_below),
 		T(test_release_without_record),
 		T(test_release_after_others),
 		T(test_release_in_use),

@@ -42,7 +42,7 @@ unsigned nt_buffers(const struct nt *t)
 
 static int link_up(struct nt *t)
 {
-	struct weir_deadline d = weir_deadline_us(5000000);
+	struct weir_deadline d = weir_deadline_us(2 * NT_WAIT_US);
 	struct weir_link link = { 0 };
 	int err;
 

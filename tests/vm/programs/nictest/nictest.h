@@ -12,7 +12,7 @@
 
 #define NT_FRAME_MAX 9800
 #define NT_QUEUES    2
-#define NT_WAIT_US   3000000
+#define NT_WAIT_US   5000000
 
 /**
  * struct nt_frame - a frame, known again by its last four bytes
