@@ -106,7 +106,7 @@ static int parse(struct nicsim_opts *o, int argc, char **argv)
 	}
 	if (optind != argc)
 		return app_usage(&cmd_nicsim, "\"%s\" is one argument too many.", argv[optind]);
-	if (!o->socket || !o->wire || !*o->socket)
+	if (!*o->socket || !*o->wire)
 		return app_usage(&cmd_nicsim, "it needs --socket and --wire.");
 	return -1;
 }
@@ -263,7 +263,7 @@ static int nicsim(const struct nicsim_opts *o)
 
 static int run(int argc, char **argv)
 {
-	struct nicsim_opts o = { 0 };
+	struct nicsim_opts o = { .socket = "", .wire = "" };
 	int status = parse(&o, argc, argv);
 
 	if (status >= 0)
