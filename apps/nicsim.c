@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 
@@ -14,6 +15,9 @@
 /* How long to sleep at the most: a doorbell in shared memory wakes nobody. */
 #define SLEEP_MIN_NS 20000u
 #define SLEEP_MAX_NS 1000000u
+
+/* Somebody wants a summary now. */
+static volatile sig_atomic_t asked;
 
 struct nicsim_opts {
 	const char *socket, *wire, *fault, *mac;
@@ -166,6 +170,19 @@ static void idle(struct vu *v, unsigned passes)
 	doze(v, ns);
 }
 
+static void on_ask(int sig)
+{
+	(void)sig;
+	asked = 1;
+}
+
+static void catch_ask(void)
+{
+	struct sigaction sa = { .sa_handler = on_ask };
+
+	sigaction(SIGUSR1, &sa, NULL);
+}
+
 static void serve(struct vu *v, const struct nicsim_opts *o)
 {
 	uint64_t next = weir_now_ns() + o->stats_s * 1000000000u;
@@ -185,6 +202,10 @@ static void serve(struct vu *v, const struct nicsim_opts *o)
 		if (o->stats_s && weir_now_ns() >= next) {
 			summary_line(v, stderr);
 			next += o->stats_s * 1000000000u;
+		}
+		if (asked) {
+			asked = 0;
+			summary_print(v, o->json, stdout);
 		}
 		passes = work || r > 0 ? 0 : passes + 1;
 		if (passes)
@@ -269,6 +290,7 @@ static int run(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	app_catch_signals();
+	catch_ask();
 	return nicsim(&o);
 }
 
@@ -288,6 +310,7 @@ const struct app_cmd cmd_nicsim = {
 		"  -j, --json         summary at the end as JSON\n"
 		"  -v, --verbose      say more\n"
 		"\n"
-		"It ends at SIGINT or SIGTERM, with a summary on standard output.\n",
+		"It ends at SIGINT or SIGTERM, with a summary on standard output; at SIGUSR1 it\n"
+		"prints one and goes on.\n",
 	.run = run,
 };

@@ -8,7 +8,7 @@
 
 #include "core/io.h"
 
-#define DMA_MAPS_MAX 4096
+#define DMA_MAPS_MAX 32768 /* behind a virtual IOMMU a guest maps page by page */
 #define DMA_KEEP     16
 
 /* Rights of a mapping, seen from the device; as the flags of a DMA_MAP message. */

@@ -153,7 +153,7 @@ unsigned nic_poll(struct nic *n, unsigned budget)
 		nic_vanish(n);
 	for (unsigned q = 0; q < n->queues; q++)
 		work += nic_tx(n, q, budget);
-	if (n->wire)
+	if (n->wire && !nic_loops(n))
 		work += wire_poll(n->wire, n, budget);
 	intr_poll(n);
 	return work;

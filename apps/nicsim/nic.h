@@ -247,6 +247,12 @@ enum rx_result { RX_DONE, RX_DROPPED, RX_WAIT };
 enum rx_result nic_rx(struct nic *n, const uint8_t *f, unsigned len, bool wait);
 bool nic_rx_ready(struct nic *n);
 
+/* MAC loopback: what is sent is received, and the wire is off. */
+static inline bool nic_loops(const struct nic *n)
+{
+	return n->reg[R_HLREG0 / 4] & HLREG0_LPBK;
+}
+
 /* --- tx.c --- */
 unsigned nic_tx(struct nic *n, unsigned q, unsigned budget);
 void nic_tx_reset(struct nic *n, unsigned q);

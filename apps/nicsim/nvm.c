@@ -47,8 +47,8 @@ void nvm_fill(struct nic *n)
 	w[0x29] = 0x0001;
 	/* Drivers of fibre ports refuse firmware before version 6. */
 	w[NVM_FW_PTR] = NVM_FW;
-	w[NVM_FW + 3] = NVM_FW_PATCH;
-	w[NVM_FW_PATCH + 4] = 6;
+	w[NVM_FW + 4] = NVM_FW_PATCH;
+	w[NVM_FW_PATCH + 7] = 6;
 	/* How to initialise each sort of SFP: list of sort and data; empty data. */
 	w[NVM_SFP] = NVM_SFP_LIST;
 	for (unsigned i = 0; i < 16; i++) {

@@ -81,6 +81,13 @@ static uint32_t rd_timer(struct nic *n, const struct reg *r, uint32_t off)
 	return (uint32_t)(weir_now_ns() / 1000);
 }
 
+/* Drivers of fibre ports believe a link only while a module is plugged in. */
+static uint32_t rd_esdp(struct nic *n, const struct reg *r, uint32_t off)
+{
+	(void)r;
+	return *nic_reg(n, off) | ESDP_SDP2;
+}
+
 static uint32_t rd_eec(struct nic *n, const struct reg *r, uint32_t off)
 {
 	uint32_t v = *nic_reg(n, off);
@@ -194,7 +201,7 @@ static const struct reg table[] = {
 	ALIAS("CTRL", 0x00004, 1, 4, R_CTRL, 4),
 	ACTS("STATUS", R_STATUS, 1, 4, 0, 0, rd_status, NULL),
 	PLAIN("CTRL_EXT", R_CTRL_EXT, 1, 4, 0, ALL),
-	PLAIN("ESDP", R_ESDP, 1, 4, 0, ALL),
+	ACTS("ESDP", R_ESDP, 1, 4, 0, ALL, rd_esdp, NULL),
 	ACTS("I2CCTL", R_I2CCTL, 1, 4, 0, ALL, rd_i2c, wr_i2c),
 	ACTS("FRTIMER", 0x00048, 1, 4, 0, 0, rd_timer, NULL),
 	PLAIN("TCPTIMER", 0x0004C, 1, 4, 0, ALL),
@@ -240,6 +247,7 @@ static const struct reg table[] = {
 	ACTS("RDRXCTL", R_RDRXCTL, 1, 4, 0, ALL & ~RDRXCTL_DMADONE, rd_rdrxctl, NULL),
 	PLAIN("QDE", 0x02F04, 1, 4, 0, ALL),
 	PLAIN("RXCTRL", R_RXCTRL, 1, 4, 0, ALL),
+	PLAIN("PFCTOP", 0x03008, 1, 4, 0, ALL),
 	PLAIN("RSCDBU", 0x03028, 1, 4, 0, ALL),
 	PLAIN("RTRUP2TC", 0x03020, 1, 4, 0, ALL),
 	PLAIN("FCBUFF", 0x03200, 4, 4, 0, ALL),
@@ -314,7 +322,7 @@ static const struct reg table[] = {
 	PLAIN("TDWBAL", R_TXQ + Q_WBAL, 64, 64, 0, ALL),
 	PLAIN("TDWBAH", R_TXQ + Q_WBAH, 64, 64, 0, ALL),
 	ALIAS("QPTC", R_TXQ + 0x30, 16, 64, R_QPTC, 4),
-	PLAIN("DTXCTL", 0x07E00, 1, 4, 0, ALL),
+	PLAIN("TXQ64", R_TXQ_HIGH, 1024, 4, 0, 0), /* likewise */
 	PLAIN("VMVIR", 0x08000, 64, 4, 0, ALL),
 	PLAIN("DTXMXSZRQ", 0x08100, 1, 4, 0x10, ALL),
 	PLAIN("VFTE", 0x08110, 2, 4, 0, ALL),
@@ -332,7 +340,8 @@ static const struct reg table[] = {
 	PLAIN("SECRXCTRL", R_SECRXCTRL, 1, 4, 0, ALL),
 	ACTS("SECRXSTAT", R_SECRXSTAT, 1, 4, 0, 0, rd_sec, NULL),
 	PLAIN("VFTA", R_VFTA, 128, 4, 0, ALL),
-	PLAIN("RAL", R_RAL, 256, 4, 0, ALL),
+	PLAIN("RAL", R_RAL, 128, 8, 0, ALL),
+	PLAIN("RAH", R_RAL + 4, 128, 8, 0, RAH_AV | 0xFFFFu),
 	PLAIN("MPSAR", R_MPSAR, 256, 4, 0, ALL),
 	PLAIN("TIPG", 0x0CB00, 1, 4, 0, ALL),
 	PLAIN("TXPBSIZE", 0x0CC00, 8, 4, 0x28000, ALL),
@@ -363,6 +372,7 @@ static const struct reg table[] = {
 	PLAIN("VMOLR", 0x0F000, 64, 4, 0, ALL),
 	PLAIN("VLVF", 0x0F100, 64, 4, 0, ALL),
 	PLAIN("VLVFB", 0x0F200, 128, 4, 0, ALL),
+	PLAIN("PFUTA", 0x0F400, 128, 4, 0, ALL),
 	PLAIN("MRCTL", 0x0F600, 16, 4, 0, ALL),
 	ACTS("EEC", R_EEC, 1, 4, 0, EEC_REQ | 0xF, rd_eec, NULL),
 	ACTS("EERD", R_EERD, 1, 4, 0, ALL, NULL, wr_eerd),
@@ -370,7 +380,7 @@ static const struct reg table[] = {
 	PLAIN("FLA", 0x1001C, 1, 4, 0, ALL),
 	PLAIN("EEMNGCTL", R_EEMNGCTL, 1, 4, EEMNGCTL_DONE, 0),
 	ACTS("SWSM", R_SWSM, 1, 4, 0, SWSM_SMBI | SWSM_SWESMBI, rd_swsm, NULL),
-	PLAIN("FWSM", R_FWSM, 1, 4, 0, 0),
+	PLAIN("FWSM", R_FWSM, 1, 4, FWSM_VALID, 0),
 	PLAIN("FACTPS", R_FACTPS, 1, 4, 0, ALL),
 	PLAIN("GSSR", R_GSSR, 1, 4, 0, ALL),
 	PLAIN("GRC", R_GRC, 1, 4, 0, ALL),

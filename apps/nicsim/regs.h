@@ -12,6 +12,7 @@
 #define STATUS_GIO   (1u << 19)
 #define R_CTRL_EXT   0x00018
 #define R_ESDP	     0x00020
+#define ESDP_SDP2    (1u << 2) /* the cage of the SFP module is full */
 #define R_I2CCTL     0x00028
 #define R_LEDCTL     0x00200
 #define R_EXVET	     0x05078
@@ -32,6 +33,7 @@
 #define SWSM_SMBI     (1u << 0)
 #define SWSM_SWESMBI  (1u << 1)
 #define R_FWSM	      0x10148
+#define FWSM_VALID    (1u << 15)
 #define R_GSSR	      0x10160
 #define R_FACTPS      0x10150
 #define R_GRC	      0x10200
@@ -96,6 +98,7 @@
 #define R_RXQ		0x01000
 #define R_RXQ_HIGH	0x0D000
 #define R_TXQ		0x06000
+#define R_TXQ_HIGH	0x07000
 #define Q_STRIDE	0x40
 #define Q_BAL		0x00
 #define Q_BAH		0x04

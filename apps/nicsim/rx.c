@@ -268,8 +268,13 @@ static enum rx_result enqueue(struct nic *n, const uint8_t *f, unsigned len,
 	x.hdr = split_at(n, p, &x, srrctl);
 	need = x.total > x.hdr ? (x.total - x.hdr + buf_len - 1) / buf_len : 1;
 	tail = *nic_rxreg(n, x.q, Q_TAIL);
-	if (tail >= r->size || (tail + r->size - r->head) % r->size < need)
-		return wait && need < r->size ? RX_WAIT : no_room(n, r, x.q);
+	if (tail >= r->size || (tail + r->size - r->head) % r->size < need) {
+		if (wait && need < r->size)
+			return RX_WAIT;
+		/* The MAC has counted it by the time that a queue turns out to be full. */
+		stats_rx(n, f, len);
+		return no_room(n, r, x.q);
+	}
 	/* Descriptors before the tail, as the driver wrote them. */
 	weir_dma_rmb();
 	classify(f, p, &x);

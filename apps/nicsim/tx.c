@@ -54,6 +54,10 @@ static void emit(struct nic *n, struct nic_txq *t, uint8_t *f, unsigned len, boo
 	t->r.r_frames++;
 	t->r.r_bytes += len;
 	stats_tx(n, f, len);
+	if (nic_loops(n)) {
+		nic_rx(n, f, len, false);
+		return;
+	}
 	if (n->wire && !wire_send(n->wire, f, len))
 		t->r.drops[NIC_DROP_WIRE]++;
 }

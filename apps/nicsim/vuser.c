@@ -61,7 +61,7 @@ static struct json_object *capabilities(void)
 {
 	struct json_object *o = json_object_new_object(), *c = json_object_new_object();
 
-	json_object_object_add(c, "max_msg_fds", json_object_new_int(VU_FDS_MAX));
+	json_object_object_add(c, "max_msg_fds", json_object_new_int(VU_FDS_TELL));
 	json_object_object_add(c, "max_data_xfer_size", json_object_new_int(VU_XFER_MAX));
 	json_object_object_add(c, "max_dma_maps", json_object_new_int(DMA_MAPS_MAX));
 	json_object_object_add(c, "pgsizes", json_object_new_int(4096));
@@ -118,6 +118,9 @@ static int dma_unmap_msg(struct vu *v, const void *msg, size_t len)
 	} else {
 		err = dma_unmap(&v->nic.dma, m->addr, m->size);
 	}
+	/* As with the kernel's VFIO: QEMU takes back all that a virtual IOMMU could have mapped. */
+	if (err == -ENOENT)
+		err = 0;
 	if (!err)
 		memcpy(vu_out(v, sizeof(*m)), m, sizeof(*m));
 	return err;

@@ -14,6 +14,7 @@
 #define VU_MSG_MAX   65536u
 #define VU_XFER_MAX  32768u
 #define VU_FDS_MAX   64u
+#define VU_FDS_TELL  16u /* QEMU refuses a server that announces more */
 #define VU_N_REGIONS 9u
 #define VU_N_IRQS    5u
 

@@ -55,10 +55,11 @@ int vu_region_info(struct vu *v, const void *msg, size_t len)
 		out->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
 	if (!map)
 		return 0;
-	out->flags |= VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
-	/* Too little room: the client asks again with what argsz tells. */
+	out->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+	/* Too little room: the client asks again with what argsz tells. QEMU takes no flag before. */
 	if (in->argsz < need)
 		return 0;
+	out->flags |= VFIO_REGION_INFO_FLAG_CAPS;
 	out->cap_offset = sizeof(*out);
 	add_sparse(v);
 	v->out_fd = v->pages_fd;

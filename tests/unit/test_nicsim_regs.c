@@ -25,6 +25,8 @@ static void test_eeprom(void **state)
 		assert_true(word(i) == 0xFFFF);
 	assert_int_equal(sum & 0xFFFF, 0xBABA);
 	assert_int_equal(word(0x3FFF), 0xFFFF);
+	/* Where drivers look for the firmware's version, which is to be above 5. */
+	assert_int_equal(word(word(word(0x0F) + 4) + 7), 6);
 	assert_true(rd(R_EEC) & EEC_PRES);
 	nic_set_fault(&env->nic, "eeprom-checksum");
 	assert_true(word(0x3F) != 0);
@@ -108,6 +110,14 @@ static void test_table(void **state)
 	assert_int_equal(rd(R_RXQ + Q_STRIDE + Q_SRRCTL), 0x123);
 	reg(0x05C04, 0xFFFFFFFF);
 	assert_int_equal(rd(R_RETA + 4), 0x0F0F0F0F);
+	/* A module is in the cage, whatever is written; firmware there is. */
+	reg(R_ESDP, 0);
+	assert_int_equal(rd(R_ESDP), ESDP_SDP2);
+	assert_int_equal(rd(R_FWSM), FWSM_VALID);
+	reg(R_RAL + 12, 0x800CFFFF);
+	assert_int_equal(rd(0x0540C), 0x8000FFFF);
+	reg(0x03008, 0x5A5A5A5A);
+	assert_int_equal(rd(0x03008), 0x5A5A5A5A);
 	/* Every offset can be touched. */
 	for (uint32_t off = 0; off < NIC_BAR0; off += 4) {
 		rd(off);

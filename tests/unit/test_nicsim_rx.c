@@ -100,6 +100,7 @@ static void test_no_descriptors(void **state)
 	assert_int_equal(nic_rx(&env->nic, frame, len, true), RX_WAIT);
 	assert_int_equal(nic_rx(&env->nic, frame, len, false), RX_DROPPED);
 	assert_int_equal(rd(R_QPRDC), 1);
+	assert_int_equal(rd(R_GPRC), 2);
 	assert_int_equal(env->nic.rx[0].drops[NIC_DROP_NO_DESC], 1);
 	/* A tail past the ring is none. */
 	env->page[0][Q_TAIL / 4] = 100000;

@@ -67,6 +67,25 @@ static void test_one(void **state)
 	assert_int_equal(kick(), 0);
 }
 
+/* HLREG0.LPBK: what is sent comes back, and the wire sees nothing of it. */
+static void test_loopback(void **state)
+{
+	unsigned len = make_frame(frame, NET_UDP, 100);
+
+	(void)state;
+	tx_start();
+	rx_start(0, 8);
+	reg(R_HLREG0, rd(R_HLREG0) | HLREG0_LPBK);
+	load(len);
+	put(data_at(0), DATA | TXD_EOP | TXD_RS | PAYLEN(len) | len);
+	assert_int_equal(kick(), 1);
+	assert_int_equal(env->n_sent, 0);
+	assert_true(rx_desc(0, 0)[1] & RXD_DD);
+	assert_memory_equal(rx_buf(0, 0), frame, len);
+	assert_int_equal(rd(R_GPTC), 1);
+	assert_int_equal(rd(R_GPRC), 1);
+}
+
 static void test_segments_and_padding(void **state)
 {
 	unsigned len = make_frame(frame, NET_UDP, 600);
@@ -349,6 +368,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_one),
+		T(test_loopback),
 		T(test_segments_and_padding),
 		T(test_in_two_kicks),
 		T(test_checksums),

@@ -126,7 +126,7 @@ static void negotiate(void)
 	struct vu_version v = { .major = VU_MAJOR, .minor = VU_MINOR };
 
 	assert_int_equal(ask(VU_VERSION, &v, sizeof(v)), 0);
-	assert_non_null(strstr((char *)buf + sizeof(v), "max_msg_fds"));
+	assert_non_null(strstr((char *)buf + sizeof(v), "max_msg_fds\":16,"));
 }
 
 static uint32_t reg_read(unsigned region, uint64_t off)
@@ -169,6 +169,7 @@ static void test_info(void **state)
 	assert_int_equal(out.size, NIC_BAR0);
 	assert_int_equal(out.argsz, 80);
 	assert_int_equal(out.cap_offset, 0);
+	assert_false(out.flags & VFIO_REGION_INFO_FLAG_CAPS);
 	assert_int_equal(got_fd, -1);
 	r.argsz = 80;
 	assert_int_equal(ask(VU_GET_REGION_INFO, &r, sizeof(r)), 0);
@@ -232,7 +233,8 @@ static void test_dma(void **state)
 	assert_int_equal(ask(VU_DMA_UNMAP, &u, sizeof(u)), -EINVAL);
 	u.size = 8192;
 	assert_int_equal(ask(VU_DMA_UNMAP, &u, sizeof(u)), 0);
-	assert_int_equal(ask(VU_DMA_UNMAP, &u, sizeof(u)), -ENOENT);
+	/* What is not mapped (any more) is no error to QEMU. */
+	assert_int_equal(ask(VU_DMA_UNMAP, &u, sizeof(u)), 0);
 	u = (struct vu_dma_unmap){ .argsz = sizeof(u), .flags = 2 };
 	assert_int_equal(ask(VU_DMA_UNMAP, &u, sizeof(u)), 0);
 	assert_int_equal(vu->nic.dma.n, 0);

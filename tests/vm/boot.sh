@@ -53,8 +53,9 @@ boot_overlay() {
 }
 
 boot_command() {
-	local machine=$1 overlay=$2 out=$3
-	QEMU=("${LAUNCH[@]}" "$VM_QEMU" "${QEMU_ARGS[@]}"
+	local machine=$1 overlay=$2 out=$3 serve=()
+	[ ${#NICSIMS[@]} = 0 ] || serve=("$here/nicsims.sh" "$build/weir" "$out" "${NICSIMS[@]}" --)
+	QEMU=("${LAUNCH[@]}" "${serve[@]}" "$VM_QEMU" "${QEMU_ARGS[@]}"
 		-virtfs "local,id=out,path=$out,mount_tag=out,security_model=none"
 		-kernel "$VM_KERNEL" -initrd "$overlay"
 		-append "console=ttyS0 panic=-1 oops=panic loglevel=${VM_LOGLEVEL:-5} log_buf_len=4M nokaslr \

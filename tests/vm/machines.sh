@@ -2,9 +2,10 @@
 # (what is set here is used where it is sourced; the commas are QEMU's)
 # The machines that tests run on. Sourced, never run.
 #
-#   machine_qemu NAME      fill the array QEMU_ARGS; sets WIRE (hub or tap) and QUEUES (pairs that
-#                          the NICs under test can use); fails with a sentence in REASON when this
-#                          QEMU or this host cannot make the machine
+#   machine_qemu NAME      fill the arrays QEMU_ARGS, LAUNCH (what QEMU is started through) and
+#                          NICSIMS (MAC=TAP,OPTION of the simulated ones); sets WIRE (hub or tap) and
+#                          QUEUES (pairs that the NICs under test can use); fails with a sentence
+#                          in REASON when this QEMU or this host cannot make the machine
 #
 # All are a q35 with an Intel vIOMMU and four NICs, each behind its own root port as in a real
 # machine: two under test and, across a wire each, two e1000e that the guest's kernel drives as the
@@ -14,6 +15,8 @@
 #   hub: a QEMU hub a wire; carries one queue pair, needs nothing from the host
 #   tap: a bridge of two TAP devices a wire, in a network namespace of QEMU's own (wires.sh);
 #        carries several queue pairs
+# nicsim is our own model of an 82599, two processes that QEMU speaks vfio-user with
+# (nicsims.sh): the doorbells of the first are in shared memory, the second gets each as a message.
 virtio='virtio-net-pci,disable-legacy=on,iommu_platform=on,ats=on,speed=10000,duplex=full'
 declare -A machine_nic=(
 	[igb]=igb
@@ -21,15 +24,23 @@ declare -A machine_nic=(
 	[virtio]=$virtio,packed=off
 	[virtio-packed]=$virtio,packed=on
 	[virtio-shared]=$virtio,packed=off
+	[nicsim]=vfio-user-pci
 )
 # Both NICs under test behind one conventional bridge, and so in one IOMMU group.
 declare -A machine_bridge=([virtio-shared]=yes)
-declare -A machine_wire=([virtio]=tap [virtio-packed]=tap)
+declare -A machine_wire=([virtio]=tap [virtio-packed]=tap [nicsim]=tap)
 declare -A machine_iommu=([igb-scalable]=scalable-mode=on,pasid-bits=20 [virtio]=device-iotlb=on
 	[virtio-packed]=device-iotlb=on)
 
+# Drivers make no more queues than there are processors.
+declare -A machine_cpus=([nicsim]=8)
+
 mac_prefix=52:54:00:57:00
 tap_queues=4
+
+machine_has_device() {
+	[[ $("$VM_QEMU" -device help 2>/dev/null) == *"name \"$1\""* ]] || { REASON="this QEMU has no $1" && return 1; }
+}
 
 machine_has_iommu_options() {
 	local option help
@@ -58,6 +69,11 @@ tap_unshare() {
 nic() {
 	local wire=$1 side=$2 device=$3 id=$2$1 byte=$1
 	[ "$side" = peer ] && byte=8$wire
+	if [ "$device" = vfio-user-pci ]; then
+		QEMU_ARGS+=(-device "pcie-root-port,id=port-$id,chassis=$((++chassis)),slot=$chassis" -device
+			'{"driver":"vfio-user-pci","bus":"port-'"$id"'","socket":{"type":"unix","path":"nic'"$wire"'.sock"}}')
+		return
+	fi
 	if [ "$WIRE" = hub ]; then
 		QEMU_ARGS+=(-netdev "hubport,id=$id,hubid=$wire")
 	elif [ "$side" = dut ]; then
@@ -77,23 +93,29 @@ nic() {
 }
 
 machine_qemu() {
-	local name=$1 iommu=intel-iommu,intremap=on,caching-mode=on chassis=0 wire memory=${VM_MEMORY:-1536M}
+	local name=$1 iommu=intel-iommu,intremap=on,caching-mode=on chassis=0 wire dut=dut memory=${VM_MEMORY:-1536M}
 	[ -n "${machine_nic[$name]:-}" ] ||
 		{ REASON="there is no machine $name; known: ${!machine_nic[*]}" && return 2; }
 	if [ -n "${machine_iommu[$name]:-}" ]; then
 		machine_has_iommu_options "${machine_iommu[$name]}" || return 1
 		iommu+=,${machine_iommu[$name]}
 	fi
+	machine_has_device "${machine_nic[$name]%%,*}" || return 1
 	WIRE=${VM_WIRE:-${machine_wire[$name]:-hub}}
-	LAUNCH=()
+	LAUNCH=() NICSIMS=()
+	[ "$name" != nicsim ] || dut=sim
 	if [ "$WIRE" = tap ]; then
 		if how=$(tap_unshare); then
 			# shellcheck disable=SC2206
-			LAUNCH=($how -- "$here/wires.sh" dut0+peer0 dut1+peer1 --)
+			LAUNCH=($how -- "$here/wires.sh" "${dut}0+peer0" "${dut}1+peer1" --)
 			[ "$how" != "unshare -n" ] || LAUNCH+=(setpriv "--bounding-set=-bpf,-sys_admin" --)
 		else
 			WIRE=hub
 		fi
+	fi
+	if [ "$name" = nicsim ]; then
+		[ "$WIRE" = tap ] || { REASON="this host has no TAP devices to wire a nicsim with" && return 1; }
+		NICSIMS=("$mac_prefix:00=sim0" "$mac_prefix:01=sim1,--no-mmap")
 	fi
 	QUEUES=$tap_queues
 	if [ "$WIRE" = hub ] && [[ ${machine_nic[$name]} == virtio* ]]; then
@@ -101,7 +123,7 @@ machine_qemu() {
 	fi
 	QEMU_ARGS=(-M "q35,kernel-irqchip=split,memory-backend=ram"
 		-object "memory-backend-memfd,id=ram,size=$memory,share=on" -m "$memory"
-		-accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max -smp 2
+		-accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max -smp "${machine_cpus[$name]:-2}"
 		-display none -vga none -nic none -no-reboot -no-user-config
 		-device "$iommu")
 	for wire in 0 1; do
