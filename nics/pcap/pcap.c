@@ -157,11 +157,9 @@ static void pcap_kick(struct weir_txq *q)
 
 	q->unkicked = 0;
 	weir_count(&q->stats.kicks, 1);
-	if (t->out && !q->port->failed && ferror(pcap_dump_file(t->out))) {
-		q->port->failed = true;
+	if (t->out && ferror(pcap_dump_file(t->out)) && !weir_port_set_failed(q->port))
 		weir_fail(q->port->w, ENOSPC, "file-write",
 			  "%s: writing the file failed; is the disk full?", q->port->name);
-	}
 }
 
 static unsigned pcap_reap(struct weir_txq *q)
@@ -215,11 +213,9 @@ static void pcap_stop(struct weir_port *p)
 {
 	struct pcap_port *pp = (struct pcap_port *)p;
 
-	if (pp->out && pcap_dump_flush(pp->out) && !p->failed) {
-		p->failed = true;
+	if (pp->out && pcap_dump_flush(pp->out) && !weir_port_set_failed(p))
 		weir_fail(p->w, errno, "file-write", "%s: writing the file: %s", p->name,
 			  weir_strerror(errno));
-	}
 }
 
 static void pcap_port_close(struct weir_port *p)
