@@ -177,8 +177,7 @@ static int capture(struct capture_opts *o)
 				"%llu packets captured\n%llu packets received by filter\n"
 				"%llu packets dropped\n",
 				(unsigned long long)rt->cap_written, (unsigned long long)s.packets,
-				(unsigned long long)(s.drops[WEIR_DROP_NO_BUF] +
-						     rt_capture_missed(rt) + missed));
+				(unsigned long long)(rt_capture_missed(rt) + missed));
 		err = rt_close(rt);
 	} else {
 		rt_close(rt);

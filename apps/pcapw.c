@@ -151,7 +151,8 @@ static void close_file(struct pcapw *p)
 		return;
 	if (!p->err)
 		pcapw_flush(p);
-	if (p->err && !fstat(fileno(p->f), &st) && S_ISREG(st.st_mode))
+	/* Standard output may be a file with more in it than what is ours. */
+	if (p->err && strcmp(p->path, "-") && !fstat(fileno(p->f), &st) && S_ISREG(st.st_mode))
 		fd = dup(fileno(p->f));
 	pcap_dump_close(p->dump);
 	p->dump = NULL;

@@ -148,7 +148,7 @@ static void link_text(struct weir_port *p, char *out, size_t size)
 {
 	struct weir_link k;
 
-	if (p->failed)
+	if (weir_port_failed(p))
 		snprintf(out, size, "failed");
 	else if (!p->ops->link || weir_port_link(p, &k))
 		snprintf(out, size, "?");
@@ -300,7 +300,7 @@ static json_object *port_json(const struct rt_port *rp, unsigned queues)
 			 mac[2], mac[3], mac[4], mac[5]);
 		json_object_object_add(o, "mac", json_object_new_string(text));
 	}
-	json_object_object_add(o, "failed", json_object_new_boolean(p->failed));
+	json_object_object_add(o, "failed", json_object_new_boolean(weir_port_failed(p)));
 	for (unsigned q = 0; q < queues; q++) {
 		json_object *qo = json_object_new_object();
 

@@ -394,9 +394,7 @@ int rt_start(struct rt *rt)
 static int port_failed(const struct rt *rt)
 {
 	for (unsigned i = 0; i < rt->n_ports; i++)
-		if (rt->ports[i].port &&
-		    (rt->ports[i].gone ||
-		     __atomic_load_n(&rt->ports[i].port->failed, __ATOMIC_RELAXED)))
+		if (rt->ports[i].port && (rt->ports[i].gone || weir_port_failed(rt->ports[i].port)))
 			return -EIO;
 	return 0;
 }

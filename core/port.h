@@ -267,7 +267,8 @@ enum weir_port_state { WEIR_PORT_OPEN, WEIR_PORT_READY, WEIR_PORT_RUNNING };
  * @txq: TX queues
  * @bus: what is below the port (a struct weir_pci), set by the layer that opened it, or NULL
  * @failed: the device is gone or was stopped because it misbehaved: set once by the queue's owner
- *          or a control call, never cleared; bursts bring nothing any more
+ *          or a control call, never cleared; bursts bring nothing any more. Threads differ: read
+ *          and set it with weir_port_failed() and weir_port_set_failed()
  */
 struct weir_port {
 	struct weir *w;
@@ -280,6 +281,18 @@ struct weir_port {
 	void *bus;
 	bool failed;
 };
+
+/* Any thread may ask; the answer is about now. */
+static inline bool weir_port_failed(const struct weir_port *p)
+{
+	return __atomic_load_n(&p->failed, __ATOMIC_RELAXED);
+}
+
+/* For drivers. Return: whether it had failed before: whoever gets false says why. */
+static inline bool weir_port_set_failed(struct weir_port *p)
+{
+	return __atomic_exchange_n(&p->failed, true, __ATOMIC_RELAXED);
+}
 
 /* --- fast path --- */
 

@@ -12,7 +12,11 @@ WEIR_BEGIN_DECLS
 
 /* Why a packet did not go on. Each is counted where it happens, on one queue. */
 enum weir_drop {
-	WEIR_DROP_NO_BUF,     /* RX: no buffer left in the pool to refill with */
+	/*
+	 * RX: times that the pool had too few buffers to refill with. Not packets: the ring goes on
+	 * with what it has, and what the device drops when it is empty, it counts itself (xstats).
+	 */
+	WEIR_DROP_NO_BUF,
 	WEIR_DROP_DEV_ERR,    /* RX: the device flagged the frame (CRC, length, ...) */
 	WEIR_DROP_BAD_LEN,    /* device wrote a length that cannot be */
 	WEIR_DROP_BAD_ID,     /* device wrote an id or index that is not in flight */
@@ -35,7 +39,7 @@ WEIR_API const char *weir_drop_name(enum weir_drop reason);
  * @calls: bursts asked for; for TX, posts
  * @empty: bursts that brought nothing
  * @kicks: doorbells rung
- * @drops: packets lost, by reason
+ * @drops: packets lost, by reason (save WEIR_DROP_NO_BUF, which counts refills)
  */
 struct weir_qstats {
 	uint64_t packets;

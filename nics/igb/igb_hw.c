@@ -19,11 +19,12 @@
  */
 int igb_alive(struct igb *g)
 {
-	if (g->port.failed)
+	if (weir_port_failed(&g->port))
 		return -ENODEV;
 	if (!weir_mmio_gone(igb_rd(g, IGB_STATUS)))
 		return 0;
-	g->port.failed = true;
+	if (weir_port_set_failed(&g->port))
+		return -ENODEV;
 	return weir_fail(g->port.w, ENODEV, "device-gone",
 			 "%s: STATUS reads as all ones: the device was removed or lost its link; "
 			 "close the port",
@@ -112,7 +113,7 @@ int igb_reset(struct igb *g, bool phy_too)
 	if (igb_wait(g, IGB_CTRL, IGB_CTRL_RST, 0, RESET_WAIT_US)) {
 		if (igb_alive(g))
 			return -ENODEV;
-		g->port.failed = true;
+		weir_port_set_failed(&g->port);
 		return weir_fail(g->port.w, EIO, "device-reset",
 				 "%s: the device did not come out of its reset within %u ms",
 				 g->port.name, RESET_WAIT_US / 1000);

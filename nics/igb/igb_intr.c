@@ -28,7 +28,7 @@ int igb_intr_setup(struct igb *g, unsigned n_vec)
 	err = weir_pci_msix(g->pci, n_vec);
 	/* On failure those that were there before are gone too. */
 	g->n_vec = err ? 0 : n_vec;
-	if (!g->port.failed)
+	if (!weir_port_failed(&g->port))
 		igb_intr_apply(g);
 	return n_vec ? err : 0;
 }
@@ -87,7 +87,7 @@ int igb_rx_intr_arm(struct weir_port *p, unsigned q)
 {
 	struct igb *g = igb_of(p);
 
-	if (p->failed)
+	if (weir_port_failed(p))
 		return -ENODEV;
 	igb_wr(g, IGB_EICR, rx_bit(q));
 	igb_wr(g, IGB_EIMS, rx_bit(q));

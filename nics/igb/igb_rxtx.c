@@ -149,7 +149,7 @@ static inline unsigned rx_single(struct weir_rxq *rxq, struct weir_pkt *pkts, un
 	unsigned slot = q->next, left = q->posted, got = 0;
 	uint64_t bytes = 0;
 
-	if (weir_unlikely(rxq->port->failed))
+	if (weir_unlikely(weir_port_failed(rxq->port)))
 		return 0;
 	while (got < n && left) {
 		uint64_t st = rx_status(q, slot);
@@ -247,7 +247,7 @@ unsigned igb_rx_jumbo(struct weir_rxq *rxq, struct weir_pkt *pkts, unsigned n)
 	unsigned slot = q->next, left = q->posted, got = 0, packets = 0;
 	uint64_t st[WEIR_MAX_SEGS] = { 0 }, bytes = 0;
 
-	if (weir_unlikely(rxq->port->failed))
+	if (weir_unlikely(weir_port_failed(rxq->port)))
 		return 0;
 	while (got < n) {
 		unsigned segs = rx_scan(q, slot, left, st), len = 0;
@@ -531,7 +531,7 @@ unsigned igb_tx_post(struct weir_txq *txq, const struct weir_pkt *pkts, unsigned
 	struct tx_sum sum = { 0 };
 	unsigned done = 0, took, before = q->in_flight;
 
-	if (weir_unlikely(txq->port->failed))
+	if (weir_unlikely(weir_port_failed(txq->port)))
 		return 0;
 	if (q->free < 2 * n || q->free < q->size / 4u) {
 		tx_reclaim(q);
@@ -561,7 +561,7 @@ void igb_tx_kick(struct weir_txq *txq)
 	struct igb_txq *q = igb_txq_of(txq);
 
 	txq->unkicked = 0;
-	if (weir_unlikely(txq->port->failed))
+	if (weir_unlikely(weir_port_failed(txq->port)))
 		return;
 	if (q->rs_descs) {
 		q->ring[q->last].cmd_type_len = weir_le32(q->last_cmd | IGB_TXD_RS);

@@ -18,6 +18,7 @@ struct pcap_rxq {
 	const u_char *held;
 	unsigned held_len;
 	bool end;
+	bool broken; /* that was no proper end */
 };
 
 struct pcap_txq {
@@ -38,14 +39,17 @@ struct pcap_port {
 static bool next_frame(struct pcap_rxq *r)
 {
 	struct pcap_pkthdr *h;
+	int got;
 
 	if (r->held)
 		return true;
 	if (!r->in || r->end)
 		return false;
-	if (pcap_next_ex(r->in, &h, &r->held) != 1) {
+	got = pcap_next_ex(r->in, &h, &r->held);
+	if (got != 1) {
 		r->held = NULL;
 		r->end = true;
+		r->broken = got == PCAP_ERROR;
 		return false;
 	}
 	r->held_len = h->caplen;
@@ -157,11 +161,9 @@ static void pcap_kick(struct weir_txq *q)
 
 	q->unkicked = 0;
 	weir_count(&q->stats.kicks, 1);
-	if (t->out && !q->port->failed && ferror(pcap_dump_file(t->out))) {
-		q->port->failed = true;
+	if (t->out && ferror(pcap_dump_file(t->out)) && !weir_port_set_failed(q->port))
 		weir_fail(q->port->w, ENOSPC, "file-write",
 			  "%s: writing the file failed; is the disk full?", q->port->name);
-	}
 }
 
 static unsigned pcap_reap(struct weir_txq *q)
@@ -215,11 +217,14 @@ static void pcap_stop(struct weir_port *p)
 {
 	struct pcap_port *pp = (struct pcap_port *)p;
 
-	if (pp->out && pcap_dump_flush(pp->out) && !p->failed) {
-		p->failed = true;
+	if (pp->rxq.broken)
+		weir_log(p->w, WEIR_LOG_WARN, "file-read",
+			 "%s: the file could not be played to its end: %s", p->name,
+			 pcap_geterr(pp->in));
+	pp->rxq.broken = false;
+	if (pp->out && pcap_dump_flush(pp->out) && !weir_port_set_failed(p))
 		weir_fail(p->w, errno, "file-write", "%s: writing the file: %s", p->name,
 			  weir_strerror(errno));
-	}
 }
 
 static void pcap_port_close(struct weir_port *p)

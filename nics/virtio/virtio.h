@@ -393,7 +393,7 @@ static inline bool virtio_has(const struct virtio_net *v, uint64_t feature)
 
 static inline bool virtio_failed(const struct weir_port *p)
 {
-	return __atomic_load_n(&p->failed, __ATOMIC_RELAXED);
+	return weir_port_failed(p);
 }
 
 /* Queue pairs that the device must serve. */

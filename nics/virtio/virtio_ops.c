@@ -45,10 +45,10 @@ void virtio_caps(struct weir_port *p, struct weir_port_caps *caps)
 int virtio_check(struct virtio_net *v)
 {
 	int status = v->t->ops->status(v->t);
-	bool was = virtio_failed(&v->port);
+	bool was;
 
 	if (status < 0 || status == VIRTIO_STATUS_GONE) {
-		__atomic_store_n(&v->port.failed, true, __ATOMIC_RELAXED);
+		was = weir_port_set_failed(&v->port);
 		if (!was)
 			weir_fail(v->port.w, ENODEV, "device-gone",
 				  "%s: the device does not answer any more", v->port.name);
@@ -56,7 +56,7 @@ int virtio_check(struct virtio_net *v)
 	}
 	if (!(status & VIRTIO_STATUS_NEEDS_RESET))
 		return 0;
-	__atomic_store_n(&v->port.failed, true, __ATOMIC_RELAXED);
+	was = weir_port_set_failed(&v->port);
 	if (!was)
 		weir_fail(
 			v->port.w, EIO, "device-needs-reset",
@@ -69,7 +69,7 @@ int virtio_check(struct virtio_net *v)
 void virtio_misbehaved(struct virtio_net *v, unsigned queue, const char *what, unsigned a,
 		       unsigned b)
 {
-	if (__atomic_exchange_n(&v->port.failed, true, __ATOMIC_RELAXED))
+	if (weir_port_set_failed(&v->port))
 		return;
 	weir_fail(
 		v->port.w, EIO, "device-misbehaved",

@@ -258,6 +258,25 @@ static void test_pcap_post(void **state)
 	weir_buf_free(cache, bufs + 2, 1);
 }
 
+/* What is whole is played; that there was more is said when the port stops. */
+static void test_pcap_cut_short(void **state)
+{
+	static const unsigned lens[] = { 60, 200 };
+
+	(void)state;
+	write_in(lens, 2);
+	assert_int_equal(truncate(in, 24 + 16 + 60 + 16 + 100), 0);
+	start_pcap();
+	assert_int_equal(pump(8), 1);
+	assert_int_equal(said.n, 0);
+	assert_int_equal(weir_port_stop(port), 0);
+	assert_said("file-read");
+	assert_int_equal(said.n, 1);
+	weir_port_close(port);
+	port = NULL;
+	check_out(lens, 1);
+}
+
 /* Not Ethernet: refused with the name of what it is. */
 static void test_wrong_link_type(void **state)
 {
@@ -280,6 +299,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_strings),	 T(test_null),	    T(test_pcap),
 		T(test_pcap_no_buffers), T(test_pcap_post), T(test_wrong_link_type),
+		T(test_pcap_cut_short),
 	};
 
 	return cmocka_run_group_tests_name("file_ports", tests, NULL, NULL);
