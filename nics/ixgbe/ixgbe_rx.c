@@ -200,7 +200,7 @@ static inline unsigned rx_single(struct weir_rxq *rxq, struct weir_pkt *pkts, un
 	unsigned slot = q->next, left = q->posted, got = 0, quad;
 	uint64_t bytes = 0;
 
-	if (weir_unlikely(rxq->port->failed))
+	if (weir_unlikely(weir_port_failed(rxq->port)))
 		return 0;
 	while (got < n && left) {
 		uint64_t st;
@@ -303,7 +303,7 @@ unsigned ixgbe_rx_jumbo(struct weir_rxq *rxq, struct weir_pkt *pkts, unsigned n)
 	unsigned slot = q->next, left = q->posted, got = 0, packets = 0;
 	uint64_t st[WEIR_MAX_SEGS] = { 0 }, bytes = 0;
 
-	if (weir_unlikely(rxq->port->failed))
+	if (weir_unlikely(weir_port_failed(rxq->port)))
 		return 0;
 	while (got < n) {
 		unsigned segs = rx_scan(q, slot, left, st), len = 0;

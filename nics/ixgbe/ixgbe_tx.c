@@ -38,7 +38,7 @@ static void tx_broken(struct ixgbe_txq *q, uint32_t head)
 {
 	struct weir_port *p = q->q.port;
 
-	p->failed = true;
+	weir_port_set_failed(p);
 	weir_fail(p->w, EIO, "device-misbehaved",
 		  "%s: the device says that TX queue %u is done up to descriptor %u, which it was "
 		  "not given; close the port",
@@ -77,7 +77,7 @@ static void tx_reclaim(struct ixgbe_txq *q)
 {
 	unsigned bufs = 0, done = 0;
 
-	if (weir_unlikely(q->q.port->failed))
+	if (weir_unlikely(weir_port_failed(q->q.port)))
 		return;
 	if (q->head_wb && q->n_rs)
 		done = tx_head_done(q);
@@ -292,7 +292,7 @@ unsigned ixgbe_tx_post(struct weir_txq *txq, const struct weir_pkt *pkts, unsign
 
 	if (q->free < 2 * n || q->free < q->size / 4u)
 		tx_reclaim(q);
-	if (weir_unlikely(txq->port->failed))
+	if (weir_unlikely(weir_port_failed(txq->port)))
 		return 0;
 	before = q->in_flight;
 	while (done < n) {
@@ -323,7 +323,7 @@ void ixgbe_tx_kick(struct weir_txq *txq)
 	struct ixgbe_txq *q = ixgbe_txq_of(txq);
 
 	txq->unkicked = 0;
-	if (weir_unlikely(txq->port->failed))
+	if (weir_unlikely(weir_port_failed(txq->port)))
 		return;
 	if (q->rs_descs) {
 		q->ring[q->last].hi = weir_le64(q->last_hi | INTEL_TXD_RS);
