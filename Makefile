@@ -50,6 +50,8 @@ LIB_LIBS  := -lnuma -lpcap -ljson-c
 APP_LIBS  := -lsmartcols
 TEST_LIBS := -lcmocka
 
+comma := ,
+
 # --- what is built ---
 
 LIB_SRC  := $(wildcard core/*.c iommu/*.c pci/*.c nics/*.c nics/*/*.c)
@@ -99,6 +101,8 @@ KERNEL_CALLS := open close ioctl mmap munmap pread pwrite eventfd memfd_create f
 	calloc malloc strdup readlink
 UNIT_WRAP_test_iommu := $(KERNEL_CALLS:%=-Wl,--wrap=%)
 UNIT_WRAP_test_pci_dev := $(UNIT_WRAP_test_iommu)
+UNIT_WRAP_test_vfio_user_sweep := $(patsubst %,-Wl$(comma)--wrap=%,calloc realloc socket connect \
+	sendmsg recvmsg poll mmap fcntl fstat eventfd)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libweir.a
 	@mkdir -p $(@D)
@@ -158,7 +162,7 @@ coverage:
 	@config/deps.sh build check cover
 	@tests/coverage.sh
 
-## bench: cycles a packet for pool, rings and the forwarding loop
+## bench: cycles a packet for pool, rings, the forwarding loop and a simulated NIC
 bench: deps
 	@$(MAKE) all $(BENCH)
 	@tests/bench/run.sh $(BUILD)

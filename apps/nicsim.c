@@ -110,7 +110,7 @@ static int parse(struct nicsim_opts *o, int argc, char **argv)
 	}
 	if (optind != argc)
 		return app_usage(&cmd_nicsim, "\"%s\" is one argument too many.", argv[optind]);
-	if (!o->socket || !o->wire)
+	if (!*o->socket || !*o->wire)
 		return app_usage(&cmd_nicsim, "it needs --socket and --wire.");
 	return -1;
 }
@@ -196,7 +196,8 @@ static void serve(struct vu *v, const struct nicsim_opts *o)
 			work = nic_poll(&v->nic, BUDGET);
 			r = vu_poll(v);
 		}
-		if (r < 0 && (o->once || v->nic.fault == FAULT_GONE))
+		if (r < 0 &&
+		    (o->once || v->nic.fault == FAULT_GONE || v->nic.fault == FAULT_GONE_FRAME))
 			break;
 		if (o->stats_s && weir_now_ns() >= next) {
 			summary_line(v, stderr);
@@ -268,7 +269,7 @@ static int nicsim(const struct nicsim_opts *o)
 	if (err)
 		return APP_FAIL;
 	err = open_nic(w, o, &v);
-	if (!err) {
+	if (!err && v) {
 		vu_catch_sigbus(v);
 		/* Short sleeps are to be short. */
 		prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
@@ -283,7 +284,7 @@ static int nicsim(const struct nicsim_opts *o)
 
 static int run(int argc, char **argv)
 {
-	struct nicsim_opts o = { 0 };
+	struct nicsim_opts o = { .socket = "", .wire = "" };
 	int status = parse(&o, argc, argv);
 
 	if (status >= 0)

@@ -27,7 +27,8 @@ enum weir_log_level {
  * @id: stable identifier of the condition ("memlock", "group-not-viable", ...), "" if it has none
  * @msg: one or more sentences, no newline at the end, valid during the call only
  *
- * May be called from any thread that calls into the library, never from a fast path.
+ * May be called from any thread that calls into the library, never from a fast path. It must not
+ * call into the library itself: locks may be held.
  */
 typedef void weir_log_fn(void *arg, enum weir_log_level level, const char *id, const char *msg);
 

@@ -156,7 +156,7 @@ static int send_all(struct vu_conn *c, struct iovec *iov, unsigned n_iov, const 
 	} ctl = { .room = { 0 } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = n_iov };
 
-	if (n_fds) {
+	if (fds && n_fds) {
 		m.msg_control = &ctl;
 		put_fds(&m, fds, n_fds);
 	}
@@ -325,7 +325,7 @@ static int serve_dma(struct vu_conn *c, const struct vu_hdr *h, struct vu_fds *f
 {
 	bool wr = h->cmd == VU_DMA_WRITE;
 	size_t left = h->size - sizeof(*h);
-	struct vu_dma_rw rw;
+	struct vu_dma_rw rw = { .count = 0 };
 	struct iovec body[2] = { { &rw, sizeof(rw) } };
 	char *va;
 	int err;
@@ -434,7 +434,7 @@ static int take_payload(struct vu_conn *c, struct vu_call *call, size_t len, str
 static int take_reply(struct vu_conn *c, struct vu_call *call, uint16_t id, struct vu_fds *fds,
 		      struct weir_deadline end)
 {
-	struct vu_hdr h;
+	struct vu_hdr h = { .size = 0 };
 	int err;
 
 	for (;;) {
@@ -510,7 +510,7 @@ int vu_service(struct vu_conn *c)
 	for (unsigned i = 0; i < SERVICE_MAX && !err && readable(c); i++) {
 		struct weir_deadline end = weir_deadline_us(c->timeout_ms * 1000ull);
 		struct vu_fds fds = { .n = 0 };
-		struct vu_hdr h;
+		struct vu_hdr h = { .size = 0 };
 
 		err = recv_header(c, &h, &fds, end);
 		if (!err && !is_command(&h))

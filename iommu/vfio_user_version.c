@@ -79,7 +79,7 @@ static int parse_caps(struct vu_conn *c, const char *text, size_t len)
 
 int vu_negotiate(struct vu_conn *c)
 {
-	struct vu_version ours = { .major = VU_MAJOR, .minor = VU_MINOR }, theirs;
+	struct vu_version ours = { .major = VU_MAJOR, .minor = VU_MINOR }, theirs = { .major = 0 };
 	char json[256], text[JSON_MAX];
 	struct vu_call call = {
 		.cmd = VU_VERSION,

@@ -50,7 +50,7 @@ int weir_pci_bar(struct weir_pci *d, unsigned index, struct weir_bar *bar)
 		return weir_fail(
 			d->w, ENOTSUP, "bar",
 			"%s: BAR %u (%llu bytes) cannot be mapped: it is smaller than a page "
-			"or an I/O BAR",
+			"or an I/O BAR, or its vfio-user server shares no memory for it",
 			d->name, index, (unsigned long long)r.size);
 	d->bars[index].len = WEIR_ALIGN_UP((size_t)r.size, page);
 	va = mmap(NULL, d->bars[index].len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,

@@ -76,6 +76,7 @@ native() {
 	build "build" all units bench-build || return
 	units "" build
 	suite "tool" tests/tool.sh build/weir
+	suite "nicsim" tests/nicsim.sh build/weir
 	suite "install" tests/install.sh
 }
 
@@ -83,7 +84,8 @@ sanitizers() {
 	build "build ASan+UBSan" SAN=1 all units || return
 	units "asan " build/san
 	suite "asan tool" tests/tool.sh build/san/weir
-	local threaded=(test_ring test_pool test_capring test_fwd) t
+	suite "asan nicsim" tests/nicsim.sh build/san/weir 4000
+	local threaded=(test_ring test_pool test_capring test_fwd test_vfio_user) t
 	build "build TSan" SAN=thread "${threaded[@]/#/build/tsan/tests/}" || return
 	for t in "${threaded[@]}"; do
 		suite "tsan $t" timeout 300 "build/tsan/tests/$t"

@@ -20,6 +20,9 @@ const struct nic_fault_row nic_fault_table[] = {
 	{ "ones", FAULT_ONES, 1000, "registers read as ones after N accesses" },
 	{ "gone", FAULT_GONE, 1000, "the socket closes at the N-th message" },
 	{ "stall", FAULT_STALL, 1000, "no answer from the N-th message on" },
+	{ "ones-frame", FAULT_ONES_FRAME, 1000, "registers read as ones after N received frames" },
+	{ "gone-frame", FAULT_GONE_FRAME, 1000, "the socket closes after N received frames" },
+	{ "stall-frame", FAULT_STALL_FRAME, 1000, "no answer after N received frames" },
 	{ "dma", FAULT_DMA, 100, "the N-th access to memory is refused" },
 };
 const unsigned nic_fault_count = WEIR_ARRAY_SIZE(nic_fault_table);
@@ -47,7 +50,7 @@ int nic_set_fault(struct nic *n, const char *text)
 		const struct nic_fault_row *f = &nic_fault_table[i];
 		char *end = NULL;
 
-		if (strlen(f->name) != len || strncmp(f->name, text, len))
+		if (strlen(f->name) != len || strncmp(f->name, text, len) != 0)
 			continue;
 		n->fault = f->id;
 		n->fault_arg = text[len] ? strtoull(text + len + 1, &end, 10) : f->arg;
@@ -81,6 +84,7 @@ void nic_reset(struct nic *n)
 		nic_tx_reset(n, q);
 	}
 	n->rss_dirty = true;
+	i2c_reset(n);
 	intr_reset(n);
 	stats_reset(n);
 }
@@ -145,6 +149,8 @@ unsigned nic_poll(struct nic *n, unsigned budget)
 	unsigned work = 0;
 
 	nic_sync(n);
+	if (n->fault == FAULT_ONES_FRAME && n->fault_seen >= n->fault_arg && !n->gone)
+		nic_vanish(n);
 	for (unsigned q = 0; q < n->queues; q++)
 		work += nic_tx(n, q, budget);
 	if (n->wire && !nic_loops(n))

@@ -39,6 +39,9 @@ enum nic_fault {
 	FAULT_ONES,
 	FAULT_GONE,
 	FAULT_STALL,
+	FAULT_ONES_FRAME,
+	FAULT_GONE_FRAME,
+	FAULT_STALL_FRAME,
 	FAULT_DMA,
 };
 
@@ -95,6 +98,12 @@ struct nic_txq {
 	uint64_t first; /* second quadword of its first descriptor */
 };
 
+/* Two wires to the SFP+ module: as the driver holds them, and what the module does. */
+struct nic_i2c {
+	bool scl, sda, out, acked;
+	uint8_t state, bit, shift, at;
+};
+
 struct nic_stats {
 	uint32_t gprc, bprc, mprc, gptc, bptc, mptc, roc, ruc, rlec, xec, rx_miss, tpr, tpt;
 	uint64_t gorc, gotc, tor;
@@ -122,6 +131,7 @@ struct nic {
 	struct nic_ring rx[NIC_QUEUES];
 	struct nic_txq tx[NIC_QUEUES];
 	struct nic_stats stats;
+	struct nic_i2c i2c;
 	struct net_rss rss;
 	bool rss_dirty, bus_master;
 
@@ -175,6 +185,9 @@ void nic_regs_reset(struct nic *n);
 /* Name of a register, NULL if the model has none there. */
 const char *nic_reg_name(uint32_t off);
 
+/* From now on all registers read as ones. */
+void nic_vanish(struct nic *n);
+
 /* A register's plain content, without side effects. */
 static inline volatile uint32_t *nic_reg(struct nic *n, uint32_t off)
 {
@@ -198,6 +211,11 @@ static inline volatile uint32_t *nic_txreg(struct nic *n, unsigned q, unsigned w
 /* --- nvm.c --- */
 void nvm_fill(struct nic *n);
 uint32_t nvm_eerd(struct nic *n, uint32_t v);
+
+/* --- i2c.c --- */
+uint32_t i2c_read(const struct nic *n);
+void i2c_write(struct nic *n, uint32_t v);
+void i2c_reset(struct nic *n);
 
 /* --- intr.c --- */
 void intr_reset(struct nic *n);

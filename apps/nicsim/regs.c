@@ -151,6 +151,20 @@ static uint32_t rd_links(struct nic *n, const struct reg *r, uint32_t off)
 	return n->fault == FAULT_NO_LINK ? 0 : LINKS_UP | LINKS_10G | LINKS_AN_DONE;
 }
 
+static uint32_t rd_i2c(struct nic *n, const struct reg *r, uint32_t off)
+{
+	(void)r;
+	(void)off;
+	return i2c_read(n);
+}
+
+static void wr_i2c(struct nic *n, const struct reg *r, uint32_t off, uint32_t v)
+{
+	(void)r;
+	(void)off;
+	i2c_write(n, v);
+}
+
 static void wr_key(struct nic *n, const struct reg *r, uint32_t off, uint32_t v)
 {
 	(void)r;
@@ -188,7 +202,7 @@ static const struct reg table[] = {
 	ACTS("STATUS", R_STATUS, 1, 4, 0, 0, rd_status, NULL),
 	PLAIN("CTRL_EXT", R_CTRL_EXT, 1, 4, 0, ALL),
 	ACTS("ESDP", R_ESDP, 1, 4, 0, ALL, rd_esdp, NULL),
-	PLAIN("I2CCTL", R_I2CCTL, 1, 4, 0xF, ALL),
+	ACTS("I2CCTL", R_I2CCTL, 1, 4, 0, ALL, rd_i2c, wr_i2c),
 	ACTS("FRTIMER", 0x00048, 1, 4, 0, 0, rd_timer, NULL),
 	PLAIN("TCPTIMER", 0x0004C, 1, 4, 0, ALL),
 	PLAIN("LEDCTL", R_LEDCTL, 1, 4, 0, ALL),
@@ -265,7 +279,7 @@ static const struct reg table[] = {
 	ACTS("LINKS", R_LINKS, 1, 4, 0, 0, rd_links, NULL),
 	PLAIN("AUTOC2", 0x042A8, 1, 4, 0xA0000, ALL),
 	PLAIN("AUTOC3", 0x042AC, 1, 4, 0, ALL),
-	PLAIN("ANLP1", 0x042B0, 2, 4, 0, 0),
+	PLAIN("ANLP1", 0x042B0, 2, 4, 1u << 16, 0), /* negotiation is under way */
 	PLAIN("MMNGC", 0x042D0, 1, 4, 0, 0),
 	PLAIN("LINKS2", R_LINKS2, 1, 4, 0, 0),
 	PLAIN("MACC", 0x04330, 1, 4, 0, ALL),
@@ -374,6 +388,7 @@ static const struct reg table[] = {
 	PLAIN("GSCL", 0x11010, 9, 4, 0, ALL),
 	PLAIN("GCR_EXT", 0x11050, 1, 4, 0, ALL),
 	PLAIN("CIAA", 0x11088, 2, 4, 0, ALL),
+	PLAIN("CORECTL", 0x14F00, 1, 4, 0, ALL),
 };
 /* clang-format on */
 
@@ -401,14 +416,18 @@ const char *nic_reg_name(uint32_t off)
 	return r ? r->name : NULL;
 }
 
+void nic_vanish(struct nic *n)
+{
+	n->gone = true;
+	for (unsigned i = 0; i < NIC_PAGE / 4; i++)
+		n->page[0][i] = n->page[1][i] = UINT32_MAX;
+}
+
 static bool ones(struct nic *n)
 {
 	n->accesses++;
-	if (n->fault == FAULT_ONES && n->accesses > n->fault_arg && !n->gone) {
-		n->gone = true;
-		for (unsigned i = 0; i < NIC_PAGE / 4; i++)
-			n->page[0][i] = n->page[1][i] = UINT32_MAX;
-	}
+	if (n->fault == FAULT_ONES && n->accesses > n->fault_arg && !n->gone)
+		nic_vanish(n);
 	return n->gone;
 }
 

@@ -311,7 +311,8 @@ static bool misbehaves(struct vu *v)
 {
 	enum nic_fault f = v->nic.fault;
 
-	if (f == FAULT_STALL && v->messages >= v->nic.fault_arg)
+	if ((f == FAULT_STALL && v->messages >= v->nic.fault_arg) ||
+	    (f == FAULT_STALL_FRAME && v->nic.fault_seen >= v->nic.fault_arg))
 		v->stalled = true;
 	return f == FAULT_GONE && v->messages == v->nic.fault_arg;
 }
@@ -352,6 +353,8 @@ int vu_poll(struct vu *v)
 			 "the client took back memory that it had given; disconnecting it");
 		return hang_up(v);
 	}
+	if (v->nic.fault == FAULT_GONE_FRAME && v->nic.fault_seen >= v->nic.fault_arg)
+		return hang_up(v);
 	while (v->fd >= 0 && done < 64) {
 		int r = receive(v, sizeof(h));
 

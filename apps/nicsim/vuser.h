@@ -37,11 +37,11 @@ struct vu {
 	char path[108];
 	int listen, fd, pages_fd;
 	bool no_mmap, versioned, stalled;
-	uint8_t in[VU_MSG_MAX];
+	_Alignas(16) uint8_t in[VU_MSG_MAX];
 	size_t in_have;
 	int fds[VU_FDS_MAX];
 	unsigned n_fds;
-	uint8_t out[VU_MSG_MAX];
+	_Alignas(16) uint8_t out[VU_MSG_MAX];
 	size_t out_len;
 	int out_fd;
 	int irq[NIC_VECTORS + VU_N_IRQS];

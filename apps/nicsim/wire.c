@@ -15,7 +15,9 @@ int wire_open(struct weir *w, const char *name, uint64_t seed, struct wire **out
 		size_t n = strlen(o->prefix);
 		int err;
 
-		if (strncmp(name, o->prefix, n) && (strncmp(name, o->prefix, n - 1) || name[n - 1]))
+		/* "loop" is as good as "loop:". */
+		if (strncmp(name, o->prefix, n) != 0 &&
+		    (strncmp(name, o->prefix, n - 1) != 0 || name[n - 1]))
 			continue;
 		err = o->open(w, name[n - 1] ? name + n : "", seed, out);
 		if (!err) {

@@ -86,7 +86,8 @@ static int pace(struct wire_pcap *p, struct weir *w, const char *spec)
 	if (wire_option(spec, "pace", text, sizeof(text))) {
 		if (!strcmp(text, "ts"))
 			p->by_ts = true;
-		else if (strcmp(text, "fast") && (!wire_number(spec, "pace", &p->pps) || !p->pps))
+		else if (strcmp(text, "fast") != 0 &&
+			 (!wire_number(spec, "pace", &p->pps) || !p->pps))
 			return weir_fail(w, EINVAL, "wire-pcap",
 					 "pace is fast, ts or frames a second, not \"%s\"", text);
 	}

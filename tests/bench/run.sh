@@ -12,7 +12,7 @@ features=$(cpu flags | tr ' ' '\n' | grep -xE 'avx2|avx512f|avx512vl|movdir64b|c
 pages=$(sed -n 's/^HugePages_Free: *//p' /proc/meminfo)
 
 : >"$tsv"
-for b in pool ring fwd; do
+for b in pool ring fwd nicsim; do
 	echo "bench: $b ..." >&2
 	"$build/bench/$b" >>"$tsv"
 done

@@ -187,7 +187,8 @@ static inline void vus_region_info(struct vus *s, const struct vus_msg *req, str
 {
 	struct {
 		struct vu_region_info i;
-		struct vu_cap_sparse s;
+		struct vu_cap cap;
+		uint32_t n, reserved;
 		uint64_t off, size;
 	} r = { .i = { .argsz = sizeof(r.i) } };
 
@@ -203,9 +204,9 @@ static inline void vus_region_info(struct vus *s, const struct vus_msg *req, str
 		r.i.flags |= VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
 		r.i.argsz = sizeof(r);
 		r.i.cap_offset = sizeof(r.i);
-		r.s.cap.id = VU_CAP_SPARSE;
-		r.s.cap.version = 1;
-		r.s.n = 1;
+		r.cap.id = VU_CAP_SPARSE;
+		r.cap.version = 1;
+		r.n = 1;
 		r.off = VUS_AREA;
 		r.size = 0x1000;
 		rep->len = sizeof(r);

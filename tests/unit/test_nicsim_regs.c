@@ -328,6 +328,75 @@ static void test_options(void **state)
 	assert_false(wire_option(NULL, "ab", text, sizeof(text)));
 }
 
+/* --- the module, read as a driver does --- */
+
+static void wires(bool scl, bool sda)
+{
+	reg(R_I2CCTL, (scl ? 2 : 0) | (sda ? 8 : 0));
+}
+
+/* Clock a bit out, return what is on the wire. */
+static bool clock_bit(bool sda)
+{
+	bool in;
+
+	wires(false, sda);
+	wires(true, sda);
+	in = rd(R_I2CCTL) & 4;
+	wires(false, sda);
+	return in;
+}
+
+/* Return: acknowledged. */
+static bool i2c_out(uint8_t b)
+{
+	for (int i = 7; i >= 0; i--)
+		clock_bit(b >> i & 1);
+	return !clock_bit(true);
+}
+
+static void i2c_start(void)
+{
+	wires(false, true);
+	wires(true, true);
+	wires(true, false);
+	wires(false, false);
+}
+
+static int i2c_get(uint8_t dev, uint8_t at, unsigned n, uint8_t *out)
+{
+	i2c_start();
+	if (!i2c_out(dev) || !i2c_out(at))
+		return -1;
+	i2c_start();
+	assert_true(i2c_out(dev | 1));
+	for (unsigned k = 0; k < n; k++) {
+		out[k] = 0;
+		for (unsigned i = 0; i < 8; i++)
+			out[k] = (uint8_t)(out[k] << 1 | clock_bit(true));
+		clock_bit(k + 1 == n);
+	}
+	wires(false, false);
+	wires(true, false);
+	wires(true, true);
+	return 0;
+}
+
+static void test_module(void **state)
+{
+	uint8_t b[4];
+
+	(void)state;
+	assert_int_equal(i2c_get(0xA0, 0, 4, b), 0);
+	assert_int_equal(b[0], 3);
+	assert_int_equal(b[3], 0x10);
+	assert_int_equal(i2c_get(0xA0, 20, 4, b), 0);
+	assert_memory_equal(b, "weir", 4);
+	assert_int_equal(i2c_get(0xB0, 0, 1, b), -1);
+	assert_int_equal(i2c_get(0xA0, 37, 3, b), 0);
+	assert_memory_equal(b, "\0\x1B\x21", 3);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, env_setup, env_teardown)
 
 int main(void)
@@ -336,7 +405,7 @@ int main(void)
 		T(test_eeprom), T(test_semaphore),    T(test_reset),	  T(test_stuck_queues),
 		T(test_ones),	T(test_table),	      T(test_links),	  T(test_msix),
 		T(test_intx),	T(test_other_causes), T(test_moderation), T(test_config),
-		T(test_fifo),	T(test_options),
+		T(test_fifo),	T(test_options),      T(test_module),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,7 +76,8 @@ static void command(unsigned cmd, const void *payload, size_t len, const int *fd
 	struct vu_hdr h = { .id = 77, .cmd = (uint16_t)cmd, .size = (uint32_t)(sizeof(h) + len) };
 
 	memcpy(m, &h, sizeof(h));
-	memcpy(m + sizeof(h), payload, len);
+	if (len)
+		memcpy(m + sizeof(h), payload, len);
 	transmit(m, sizeof(h) + len, fds, n_fds);
 }
 

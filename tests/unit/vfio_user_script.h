@@ -16,6 +16,7 @@ struct script {
 	unsigned timeout_ms;
 	unsigned fds, maps;
 	uint64_t start;
+	void (*arm)(bool on); /* called around what the client does */
 	/* result */
 	unsigned ms;	 /* how long it took */
 	unsigned n_msgs; /* that the server had got when only closing was left */
@@ -99,7 +100,11 @@ static inline int script_run(struct script *t)
 	assert_int_equal(weir_iommu_open(w, &iommu), 0);
 	weir_iommu_set_timeout(iommu, t->timeout_ms);
 	t->start = weir_now_ns();
+	if (t->arm)
+		t->arm(true);
 	err = script_device(t, iommu, a);
+	if (t->arm)
+		t->arm(false);
 	t->ms = (unsigned)((weir_now_ns() - t->start) / 1000000);
 	weir_iommu_close(iommu);
 	weir_arena_destroy(a);
