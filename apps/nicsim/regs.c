@@ -252,6 +252,7 @@ static const struct reg table[] = {
 	PLAIN("RTRUP2TC", 0x03020, 1, 4, 0, ALL),
 	PLAIN("FCBUFF", 0x03200, 4, 4, 0, ALL),
 	PLAIN("FCRTL", 0x03220, 8, 4, 0, ALL),
+	PLAIN("PXON2OFFCNT", 0x03240, 8, 4, 0, 0),
 	PLAIN("FCRTH", 0x03260, 8, 4, 0, ALL),
 	PLAIN("FCRTV", 0x032A0, 1, 4, 0, ALL),
 	PLAIN("RXPBSIZE", 0x03C00, 8, 4, 0x80000, ALL),
@@ -261,7 +262,7 @@ static const struct reg table[] = {
 	ACTS("LXOFFTXC", 0x03F68, 1, 4, 0, 0, rd_stats, NULL),
 	ACTS("MPC", R_MPC, 8, 4, 0, 0, rd_stats, NULL),
 	ACTS("RNBC", 0x03FC0, 8, 4, 0, 0, rd_stats, NULL),
-	ACTS("CRCERRS", R_CRCERRS, 88, 4, 0, 0, rd_stats, NULL), /* to LXOFFRXCNT and QBTC of old */
+	ACTS("CRCERRS", R_CRCERRS, 96, 4, 0, 0, rd_stats, NULL), /* to PXOFFRXCNT */
 	PLAIN("LXONRXCNT", 0x041A4, 2, 4, 0, 0),
 	PLAIN("PCS1GCFIG", 0x04200, 16, 4, 0, ALL),
 	PLAIN("HLREG0", R_HLREG0, 1, 4, HLREG0_TXCRCEN | HLREG0_RXCRCSTRP | HLREG0_TXPADEN, ALL),

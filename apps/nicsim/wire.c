@@ -58,7 +58,8 @@ enum rx_result wire_rx(struct wire *wire, struct nic *n, const uint8_t *f, unsig
 
 	if (r != RX_WAIT) {
 		wire->rx++;
-		wire->rx_bytes += len;
+		/* On a wire nothing is shorter. */
+		wire->rx_bytes += len < NET_ETH_MIN ? NET_ETH_MIN : len;
 	}
 	return r;
 }

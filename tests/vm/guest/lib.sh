@@ -274,6 +274,26 @@ kernel_ping() {
 	return $i
 }
 
+# --- simulated NICs under test (nicsims.sh)
+
+# nicsim_summary N: what nicsim N has counted so far, to /tmp/nicN.json
+nicsim_summary() {
+	: >"/out/nic$1.ask"
+	wait_for 10 nicsim_answered "$1" || return
+	cp "/out/nic$1.json" "/tmp/nic$1.json"
+}
+nicsim_answered() { [ ! -e "/out/nic$1.ask" ] && [ "$(tail -n 1 "/out/nic$1.json")" = "}" ]; }
+# nicsim_counted N PATH: a number of that summary
+nicsim_counted() { json "/tmp/nic$1.json" | sed -n "s/^$2 //p"; }
+# nicsim_content N: nothing that the model refused
+nicsim_content() {
+	nicsim_summary "$1" || return
+	[ "$(nicsim_counted "$1" dma_faults).$(nicsim_counted "$1" refused_messages).$(nicsim_counted "$1" drops.tx-malformed)" = 0.0.0 ] &&
+		return
+	json "/tmp/nic$1.json"
+	return 1
+}
+
 # --- running a test
 
 kernel_log_since() { dmesg | sed "1,/weir-test: begin $1\$/d"; }
