@@ -367,18 +367,10 @@ static void test_noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_one),
-		T(test_loopback),
-		T(test_segments_and_padding),
-		T(test_in_two_kicks),
-		T(test_checksums),
-		T(test_vlan),
-		T(test_tso),
-		T(test_head_write_back),
-		T(test_legacy),
-		T(test_malformed),
-		T(test_dma_faults),
-		T(test_spanning),
+		T(test_one),	      T(test_loopback),	       T(test_segments_and_padding),
+		T(test_in_two_kicks), T(test_checksums),       T(test_vlan),
+		T(test_tso),	      T(test_head_write_back), T(test_legacy),
+		T(test_malformed),    T(test_dma_faults),      T(test_spanning),
 		T(test_noise),
 	};
 

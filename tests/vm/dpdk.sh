@@ -24,6 +24,7 @@ fetch() {
 	apt_private "$apt" "$release" || return
 	mkdir -p "$out/debs" "$out/root"
 	packages "$apt" >"$out/packages"
+	# shellcheck disable=SC2016 # the inner shell's arguments
 	(cd "$out/debs" && xargs -a "$out/packages" bash -c '. "$0" && apt_in "$1" apt-get download "${@:2}"' \
 		"$here/../../config/apt.sh" "$apt") || return
 	for deb in "$out"/debs/*.deb; do
