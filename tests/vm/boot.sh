@@ -7,6 +7,7 @@
 #   boot_command MACHINE FILE OUT   fill the array QEMU with the command that boots the machine
 #                                   with this overlay and shares the folder OUT; set REASON if not
 #
+# VM_DPDK: folder with DPDK (dpdk.sh) that the guest can mount by the tag "dpdk".
 # VM_EXTRA_ARGS: more QEMU arguments; VM_KERNEL_ARGS: more kernel arguments; VM_ACCEL: kvm instead
 # of emulation, where it works.
 
@@ -60,6 +61,8 @@ boot_command() {
 		-kernel "$VM_KERNEL" -initrd "$overlay"
 		-append "console=ttyS0 panic=-1 oops=panic loglevel=${VM_LOGLEVEL:-5} log_buf_len=4M nokaslr \
 intel_iommu=on random.trust_cpu=on tsc=reliable ${VM_KERNEL_ARGS:-}")
+	[ -z "${VM_DPDK:-}" ] ||
+		QEMU+=(-virtfs "local,id=dpdk,path=$VM_DPDK,mount_tag=dpdk,security_model=none,readonly=on")
 	# shellcheck disable=SC2206
 	QEMU+=(${VM_EXTRA_ARGS:-})
 }

@@ -227,6 +227,8 @@ fi
 	exit 2
 }
 boot_prepare
+# Tests whose name ends so want DPDK, and are skipped without.
+[[ $rows != *-dpdk\|* ]] || VM_DPDK=$("$here/dpdk.sh") || VM_DPDK=
 printf 'TAP version 13\n'
 declare -A timeout_of=() needs_of=()
 mapfile -t keys < <(cut -d'|' -f1 <<<"$rows" | awk '!seen[$0]++')
