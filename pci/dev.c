@@ -100,7 +100,8 @@ int weir_pci_reset(struct weir_pci *d)
 
 	if (err == -EOPNOTSUPP)
 		weir_debug(d->w, "%s has no function reset", d->name);
-	else if (err && err != -ENODEV) /* a device that is gone has been reported */
+	else if (err && (err != -ENODEV || weir_iodev_mode(d->io) != WEIR_MODE_VFIO_USER))
+		/* (a server that is gone has been reported by its backend) */
 		weir_fail(d->w, err, "reset", "%s: it was not reset: %s", d->name,
 			  weir_strerror(err));
 	/* The kernel restores config space, and with it a bus master bit that was set. */
