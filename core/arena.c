@@ -32,6 +32,7 @@ struct weir_arena {
 	char *base;
 	size_t size, page;
 	int node, fd;
+	bool is_private;
 	size_t used;
 	struct chunk *chunks;
 };
@@ -247,6 +248,7 @@ int weir_arena_create(struct weir *w, size_t size, int node, unsigned flags,
 	}
 	a->w = w;
 	a->node = node;
+	a->is_private = flags & WEIR_ARENA_PRIVATE;
 	a->fd = -1;
 	err = get_memory(a, size, flags, &link);
 	if (err) {
@@ -291,6 +293,7 @@ struct weir_arena_info weir_arena_info(const struct weir_arena *a)
 		.node = a->node,
 		.fd = a->fd,
 		.used = a->used,
+		.is_private = a->is_private,
 	};
 }
 

@@ -29,6 +29,8 @@ enum weir_arena_flags {
 	WEIR_ARENA_HUGE_ONLY = 1 << 0,
 	/* Do not even try hugepages. */
 	WEIR_ARENA_SMALL_PAGES = 1 << 1,
+	/* For one tenant: weir_ioas_map_arenas() leaves it out, weir_ioas_map_arena() maps it. */
+	WEIR_ARENA_PRIVATE = 1 << 2,
 };
 
 #define WEIR_NODE_ANY (-1)
@@ -65,6 +67,7 @@ WEIR_API void weir_arena_destroy(struct weir_arena *a);
  * @node: NUMA node asked for
  * @fd: the memfd; stays the arena's
  * @used: bytes handed out by weir_arena_alloc()
+ * @is_private: made with WEIR_ARENA_PRIVATE
  */
 struct weir_arena_info {
 	char *base;
@@ -73,6 +76,7 @@ struct weir_arena_info {
 	int node;
 	int fd;
 	size_t used;
+	bool is_private;
 };
 
 WEIR_API struct weir_arena_info weir_arena_info(const struct weir_arena *a);

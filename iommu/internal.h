@@ -47,6 +47,9 @@ struct weir_devio_ops {
  * @dev_close: undo dev_open; the device is detached
  * @dev_attach: attach to @d->as (set by the caller). Mappings made before must hold afterwards
  * @dev_detach: undo dev_attach
+ * @pasid_bits: as weir_iodev_pasid_bits(); NULL: this mode has no PASIDs
+ * @pasid_attach: attach @pasid of a device that is attached to an address space
+ * @pasid_detach: undo it
  * @io: device access once attached
  */
 struct weir_backend {
@@ -65,6 +68,9 @@ struct weir_backend {
 	void (*dev_close)(struct weir_iodev *d);
 	int (*dev_attach)(struct weir_iodev *d);
 	int (*dev_detach)(struct weir_iodev *d);
+	int (*pasid_bits)(struct weir_iodev *d, char why[WEIR_WHY_LEN]);
+	int (*pasid_attach)(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as);
+	int (*pasid_detach)(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as);
 	const struct weir_devio_ops *io;
 };
 
@@ -105,6 +111,13 @@ struct weir_ioas {
 	struct vu_dev *users; /* vfio_user.c: devices attached */
 };
 
+/* A PASID of a device and where it leads (pasid.c). */
+struct weir_pasid {
+	struct weir_pasid *next;
+	struct weir_ioas *as;
+	uint32_t pasid;
+};
+
 #define WEIR_MAX_REGIONS 9
 
 struct weir_iodev {
@@ -116,10 +129,11 @@ struct weir_iodev {
 	char sysdev[PATH_MAX]; /* or the device string of a backend with a scheme */
 	const char *name;
 	int fd;
-	uint32_t devid;		  /* cdev.c */
-	struct weir_group *group; /* group.c */
-	struct vu_dev *user;	  /* vfio_user.c */
-	pthread_mutex_t lock;	  /* regions: registers may be read by any thread */
+	struct weir_pasid *pasids; /* pasid.c */
+	uint32_t devid;		   /* cdev.c */
+	struct weir_group *group;  /* group.c */
+	struct vu_dev *user;	   /* vfio_user.c */
+	pthread_mutex_t lock;	   /* regions: registers may be read by any thread */
 	struct {
 		bool known;
 		struct weir_region r;
@@ -131,6 +145,8 @@ struct weir_iodev {
 
 /* The arena that all of [@va, @va + @len) lies in, or NULL. */
 const struct weir_arena *weir_arena_of(struct weir *w, const void *va, size_t len);
+/* Detach what PASIDs are left (pasid.c). */
+void weir_pasids_end(struct weir_iodev *d);
 /* Whether a driver name is one of VFIO's. */
 bool weir_sys_is_vfio(const char *driver);
 /* IOMMU group number, or -ENODEV. */

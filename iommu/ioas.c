@@ -295,27 +295,34 @@ static bool is_mapped(const struct weir_ioas *as, const struct weir_arena_info *
 	return m && m->iova == iova && m->len == i->size && m->va == i->base;
 }
 
-int weir_ioas_map_arenas(struct weir_ioas *as, struct weir_dma *dma)
+int weir_ioas_map_arena(struct weir_ioas *as, const struct weir_arena *a, struct weir_dma *dma)
 {
-	struct weir *w = as->iommu->w;
-	struct weir_window win = weir_window(w);
+	struct weir_window win = weir_window(as->iommu->w);
+	struct weir_arena_info i = weir_arena_info(a);
 	int err = place_window(as, win);
+	uint64_t iova;
 
 	if (err)
 		return err;
-	for (struct weir_arena *a = weir_arena_next(w, NULL); a; a = weir_arena_next(w, a)) {
-		struct weir_arena_info i = weir_arena_info(a);
-		uint64_t iova = as->window_iova + (uint64_t)(i.base - win.base);
-
-		if (is_mapped(as, &i, iova))
-			continue;
+	iova = as->window_iova + (uint64_t)(i.base - win.base);
+	if (!is_mapped(as, &i, iova))
 		err = weir_ioas_map(as, i.base, i.size, iova, WEIR_PROT_RW);
-		if (err)
-			return err;
-	}
 	dma->va_base = win.base;
 	dma->iova_base = as->window_iova;
-	return 0;
+	return err;
+}
+
+int weir_ioas_map_arenas(struct weir_ioas *as, struct weir_dma *dma)
+{
+	struct weir *w = as->iommu->w;
+	int err = place_window(as, weir_window(w));
+
+	dma->va_base = weir_window(w).base;
+	dma->iova_base = as->window_iova;
+	for (struct weir_arena *a = weir_arena_next(w, NULL); a && !err; a = weir_arena_next(w, a))
+		if (!weir_arena_info(a).is_private)
+			err = weir_ioas_map_arena(as, a, dma);
+	return err;
 }
 
 int weir_ioas_unmap_arena(struct weir_ioas *as, const struct weir_arena *a)

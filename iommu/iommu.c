@@ -271,6 +271,7 @@ int weir_iodev_detach(struct weir_iodev *d)
 
 	if (!d->as)
 		return 0;
+	weir_pasids_end(d);
 	err = d->be->dev_detach(d);
 	if (err)
 		weir_warn(d->w, "%s: detaching: %s", d->name, weir_strerror(err));

@@ -169,8 +169,17 @@ WEIR_API int weir_ioas_map_arenas(struct weir_ioas *as, struct weir_dma *dma);
 /* Unmap one arena, before it is destroyed. No device may use it any more. */
 WEIR_API int weir_ioas_unmap_arena(struct weir_ioas *as, const struct weir_arena *a);
 
+/**
+ * weir_ioas_map_arena() - map one arena at its place in the window
+ * @as: address space with at least one device, or one of its PASIDs, attached
+ * @a: arena, also a private one (WEIR_ARENA_PRIVATE); mapping it again is fine
+ * @dma: filled: how what is attached to @as sees the window
+ */
+WEIR_API int weir_ioas_map_arena(struct weir_ioas *as, const struct weir_arena *a,
+				 struct weir_dma *dma);
+
 WEIR_API enum weir_mode weir_ioas_mode(const struct weir_ioas *as);
-/* Devices attached now. */
+/* Devices and PASIDs attached now. */
 WEIR_API unsigned weir_ioas_devices(const struct weir_ioas *as);
 
 /* --- devices --- */
@@ -199,6 +208,35 @@ WEIR_API void weir_iodev_close(struct weir_iodev *d);
  */
 WEIR_API int weir_iodev_attach(struct weir_iodev *d, struct weir_ioas *as);
 WEIR_API int weir_iodev_detach(struct weir_iodev *d);
+
+/* --- PASIDs: address spaces for parts of a device --- */
+
+#define WEIR_PASID_NONE 0 /* requests without a PASID; also the first number never given out */
+
+/**
+ * weir_iodev_pasid_bits() - how many PASIDs a device can really send
+ * @d: open
+ *
+ * From what the kernel knows of device and IOMMU (or the server of a device has agreed to), never
+ * from whether attaching one succeeds: Linux says yes to devices that cannot send any.
+ * Return: width of a PASID in bits; -EOPNOTSUPP with the reason in @why where there are none.
+ */
+WEIR_API int weir_iodev_pasid_bits(struct weir_iodev *d, char why[WEIR_WHY_LEN]);
+
+/**
+ * weir_iodev_pasid_attach() - give requests that carry a PASID their own address space
+ * @d: attached
+ * @as: of the same mode; may also have devices, or other PASIDs, attached
+ * @pasid: the number chosen, unused on this device until now
+ *
+ * The device sends it only once its driver has been told to.
+ * Return: 0; -EOPNOTSUPP with the reason where weir_iodev_pasid_bits() says no; -ENOSPC.
+ */
+WEIR_API int weir_iodev_pasid_attach(struct weir_iodev *d, struct weir_ioas *as, uint32_t *pasid);
+/* The device must not send it any more. Detaching the device detaches its PASIDs before. */
+WEIR_API int weir_iodev_pasid_detach(struct weir_iodev *d, uint32_t pasid);
+/* The address space of a PASID; NULL if it has none. */
+WEIR_API struct weir_ioas *weir_iodev_pasid_ioas(const struct weir_iodev *d, uint32_t pasid);
 
 WEIR_API enum weir_mode weir_iodev_mode(const struct weir_iodev *d);
 WEIR_API struct weir_ioas *weir_iodev_ioas(const struct weir_iodev *d);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* PASIDs: which of a device's numbers are in use, and for which address space. */
+#include "iommu/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int weir_iodev_pasid_bits(struct weir_iodev *d, char why[WEIR_WHY_LEN])
+{
+	if (!d->be->pasid_bits) {
+		snprintf(why, WEIR_WHY_LEN,
+			 "%s mode has no PASIDs; they need cdev mode, or a vfio-user server that "
+			 "offers them",
+			 weir_mode_name(d->be->mode));
+		return -EOPNOTSUPP;
+	}
+	return d->be->pasid_bits(d, why);
+}
+
+static struct weir_pasid **find(struct weir_iodev *d, uint32_t pasid)
+{
+	struct weir_pasid **p = &d->pasids;
+
+	while (*p && (*p)->pasid != pasid)
+		p = &(*p)->next;
+	return p;
+}
+
+/* The lowest free number of @bits; 0 belongs to requests without a PASID. */
+static uint32_t lowest_free(struct weir_iodev *d, int bits)
+{
+	uint32_t end = bits >= 20 ? 1u << 20 : 1u << bits;
+
+	for (uint32_t n = 1; n < end; n++)
+		if (!*find(d, n))
+			return n;
+	return WEIR_PASID_NONE;
+}
+
+static int check(struct weir_iodev *d, const struct weir_ioas *as, uint32_t *pasid)
+{
+	char why[WEIR_WHY_LEN] = "";
+	int bits = weir_iodev_pasid_bits(d, why);
+
+	if (bits < 0)
+		return weir_fail(d->w, bits, "pasid", "%s: no address space by PASID: %s", d->name,
+				 why);
+	if (!d->as || as->be != d->be)
+		return weir_fail(d->w, EINVAL, "pasid",
+				 "%s: a PASID needs the device attached, and an address space of "
+				 "its mode",
+				 d->name);
+	*pasid = lowest_free(d, bits);
+	if (*pasid == WEIR_PASID_NONE)
+		return weir_fail(d->w, ENOSPC, "pasid", "%s: all PASIDs of %d bits are in use",
+				 d->name, bits);
+	return 0;
+}
+
+int weir_iodev_pasid_attach(struct weir_iodev *d, struct weir_ioas *as, uint32_t *pasid)
+{
+	struct weir_pasid *p;
+	int err = check(d, as, pasid);
+
+	if (err)
+		return err;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	err = d->be->pasid_attach(d, *pasid, as);
+	if (err) {
+		free(p);
+		return err;
+	}
+	*p = (struct weir_pasid){ .next = d->pasids, .as = as, .pasid = *pasid };
+	d->pasids = p;
+	as->devices++;
+	return 0;
+}
+
+static int end(struct weir_iodev *d, struct weir_pasid **link)
+{
+	struct weir_pasid *p = *link;
+	int err = d->be->pasid_detach(d, p->pasid, p->as);
+
+	if (err)
+		weir_warn(d->w, "%s: detaching PASID %u: %s", d->name, p->pasid,
+			  weir_strerror(err));
+	*link = p->next;
+	p->as->devices--;
+	free(p);
+	return err;
+}
+
+int weir_iodev_pasid_detach(struct weir_iodev *d, uint32_t pasid)
+{
+	struct weir_pasid **p = find(d, pasid);
+
+	if (!*p)
+		return weir_fail(d->w, EINVAL, "pasid", "%s: PASID %u has no address space",
+				 d->name, pasid);
+	return end(d, p);
+}
+
+struct weir_ioas *weir_iodev_pasid_ioas(const struct weir_iodev *d, uint32_t pasid)
+{
+	for (const struct weir_pasid *p = d->pasids; p; p = p->next)
+		if (p->pasid == pasid)
+			return p->as;
+	return NULL;
+}
+
+void weir_pasids_end(struct weir_iodev *d)
+{
+	while (d->pasids)
+		end(d, &d->pasids);
+}
