@@ -182,6 +182,57 @@ WEIR_API enum weir_mode weir_ioas_mode(const struct weir_ioas *as);
 /* Devices and PASIDs attached now. */
 WEIR_API unsigned weir_ioas_devices(const struct weir_ioas *as);
 
+/* --- looking at address spaces --- */
+
+/**
+ * weir_ioas_next() - walk the address spaces of a place, the newest first
+ * @iommu: place
+ * @prev: NULL for the first
+ * Return: the next one, or NULL. Creating or destroying one ends the walk.
+ */
+WEIR_API struct weir_ioas *weir_ioas_next(struct weir_iommu *iommu, const struct weir_ioas *prev);
+
+/* The kernel's number of it in cdev mode (IOAS id); 0 in modes that have no such number. */
+WEIR_API uint32_t weir_ioas_id(const struct weir_ioas *as);
+
+/* Bytes mapped. */
+WEIR_API uint64_t weir_ioas_mapped(const struct weir_ioas *as);
+
+/* What stands behind a mapping. */
+enum weir_map_source {
+	WEIR_SOURCE_ADDRESS, /* memory of the caller's */
+	WEIR_SOURCE_ARENA,   /* an arena: memfd */
+};
+
+/**
+ * struct weir_mapping - one mapping, as weir_ioas_map() made it
+ * @iova: start
+ * @len: bytes
+ * @va: memory behind it
+ * @prot: enum weir_prot
+ * @source: what that memory is
+ * @page_size: of that memory, in bytes; 0 where weir does not know. The IOMMU's own pages are no
+ *             larger than this, @len, and what @iova and @va are aligned to
+ */
+struct weir_mapping {
+	weir_iova_t iova;
+	uint64_t len;
+	void *va;
+	unsigned prot;
+	enum weir_map_source source;
+	uint64_t page_size;
+};
+
+/**
+ * weir_ioas_map_next() - walk the mappings of an address space by ascending IOVA
+ * @as: address space
+ * @prev: the one before, NULL for the first; mappings may come and go between two calls
+ * @out: filled; may be @prev
+ * Return: false when there is none left.
+ */
+WEIR_API bool weir_ioas_map_next(const struct weir_ioas *as, const struct weir_mapping *prev,
+				 struct weir_mapping *out);
+
 /* --- devices --- */
 
 /**
@@ -237,6 +288,8 @@ WEIR_API int weir_iodev_pasid_attach(struct weir_iodev *d, struct weir_ioas *as,
 WEIR_API int weir_iodev_pasid_detach(struct weir_iodev *d, uint32_t pasid);
 /* The address space of a PASID; NULL if it has none. */
 WEIR_API struct weir_ioas *weir_iodev_pasid_ioas(const struct weir_iodev *d, uint32_t pasid);
+/* The lowest attached PASID above @prev; WEIR_PASID_NONE when there is none. Begin with that. */
+WEIR_API uint32_t weir_iodev_pasid_next(const struct weir_iodev *d, uint32_t prev);
 
 WEIR_API enum weir_mode weir_iodev_mode(const struct weir_iodev *d);
 WEIR_API struct weir_ioas *weir_iodev_ioas(const struct weir_iodev *d);
