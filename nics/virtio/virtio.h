@@ -10,7 +10,7 @@
 #include "core/io.h"
 #include "core/port.h"
 #include "nics/nics.h"
-#include "nics/virtio/virtio_regs.h"
+#include "nics/virtio_regs.h"
 
 /* --- transport --- */
 

@@ -8,7 +8,7 @@
 
 #include "core/io.h"
 #include "nics/nics.h"
-#include "nics/virtio/virtio_regs.h"
+#include "nics/virtio_regs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
