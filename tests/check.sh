@@ -84,7 +84,7 @@ sanitizers() {
 	build "build ASan+UBSan" SAN=1 all units || return
 	units "asan " build/san
 	suite "asan tool" tests/tool.sh build/san/weir
-	suite "asan nicsim" tests/nicsim.sh build/san/weir 4000
+	suite "asan nicsim" tests/nicsim.sh build/san/weir 4000 5
 	local threaded=(test_ring test_pool test_capring test_fwd test_vfio_user) t
 	build "build TSan" SAN=thread "${threaded[@]/#/build/tsan/tests/}" || return
 	for t in "${threaded[@]}"; do

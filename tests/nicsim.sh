@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # weir against its own simulated NIC, as TAP: forwarding compared byte for byte, links, faults, and
-# sudden ends. No root, no VM. Usage: tests/nicsim.sh [BUILD/weir [FRAMES]]
+# sudden ends. No root, no VM. Usage: tests/nicsim.sh [BUILD/weir [FRAMES [ROUNDS]]]
+# FRAMES a file; the long runs play theirs ROUNDS times, which makes a million.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-weir=$(realpath "${1:-build/weir}") frames=${2:-20000}
+weir=$(realpath "${1:-build/weir}") frames=${2:-20000} rounds=${3:-50}
 tools=build/vm/bin
 make -s $tools/pktgen $tools/pcapcmp || exit 1
 tools=$(realpath $tools)
@@ -47,29 +48,38 @@ sim() { # NAME WIRE [OPTION...]
 # A number from a summary.
 num() { sed -nE "s/^  \"$2\":([0-9]+),?\$/\1/p" "$1.json" | head -n 1; }
 
-forward() { # NAME ORDER PCAP FRAMES OPTION...
-	local name=$1 order=$2 in=$3 count=$4 st=0
-	shift 4
-	rm -f out.pcap
-	sim a "pcap:$in"
-	sim b "pcap:,out.pcap"
+# Play PCAP so many times, and compare what comes out while it comes.
+forward() { # NAME ORDER PCAP FRAMES ROUNDS OPTION...
+	local name=$1 order=$2 in=$3 count=$(($4 * $5)) rounds=$5 st=0 cmp
+	shift 5
+	rm -f out.fifo
+	mkfifo out.fifo
+	timeout 120 "$tools/pcapcmp" --order "$order" --rounds "$rounds" "$in" out.fifo >cmp.log 2>&1 &
+	cmp=$!
+	sim a "pcap:$in,loop=$rounds"
+	sim b "pcap:,out.fifo"
 	timeout 120 "$weir" l2fwd vfio-user:a.sock vfio-user:b.sock --count "$count" "$@" >l2.log 2>&1
 	st=$?
 	stop_sims
-	[ $st -eq 0 ] && "$tools/pcapcmp" --order "$order" "$in" out.pcap >cmp.log 2>&1 &&
-		[ "$(num a dma_faults)" = 0 ] && [ "$(num b dma_faults)" = 0 ] &&
+	wait $cmp && [ $st -eq 0 ] && [ "$(num a dma_faults)" = 0 ] && [ "$(num b dma_faults)" = 0 ] &&
 		[ "$(num a rx)" = "$count" ] && [ "$(num b tx)" = "$count" ]
 	result $? "$name" l2.log cmp.log a.err b.err
 }
 
 "$tools/pktgen" -n "$frames" -f 64 in.pcap
+"$tools/pktgen" -n "$frames" -f 64 -m 9000 -j 5 mixed.pcap
 "$tools/pktgen" -n $((frames / 4)) -f 64 -m 9000 jumbo.pcap
-forward "forward $frames frames, 1 queue: identical and in order" total in.pcap "$frames"
-forward "4 queues: identical, each flow in order" flow in.pcap "$frames" --queues 4
-forward "16 queues: identical, each flow in order" flow in.pcap "$frames" --queues 16
-forward "frames up to 9000 bytes" total jumbo.pcap $((frames / 4)) --mtu 9000
-forward "bursts of 8, rings of 64" total in.pcap "$frames" --burst 8 --rx-desc 64 --tx-desc 64
-forward "sleeping on interrupts" total in.pcap "$frames" --idle sleep
+many=$((frames * rounds))
+forward "forward $many frames of 60 to 9000 bytes, 1 queue: identical and in order" \
+	total mixed.pcap "$frames" "$rounds" --mtu 9000
+for q in 4 16; do
+	forward "forward $many frames of 60 to 9000 bytes, $q queues: identical, each flow in order" \
+		flow mixed.pcap "$frames" "$rounds" --mtu 9000 --queues $q
+done
+forward "4 queues, one buffer a packet" flow in.pcap "$frames" 1 --queues 4
+forward "mostly large frames" total jumbo.pcap $((frames / 4)) 1 --mtu 9000
+forward "bursts of 8, rings of 64" total in.pcap "$frames" 1 --burst 8 --rx-desc 64 --tx-desc 64
+forward "sleeping on interrupts" total in.pcap "$frames" 1 --idle sleep
 
 # Without mapped pages the doorbells are messages.
 sim a "pcap:in.pcap" --no-mmap

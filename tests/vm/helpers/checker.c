@@ -9,8 +9,8 @@
 
 void checker_init(struct checker *c, const struct pcapfile *sent, enum order order)
 {
-	*c = (struct checker){ .sent = sent, .order = order };
-	c->seen = calloc(sent->count + 1, 1);
+	*c = (struct checker){ .sent = sent, .order = order, .rounds = 1 };
+	c->seen = calloc(sent->count + 1, sizeof(*c->seen));
 	c->next = calloc(TRAILER_FLOWS, sizeof(*c->next));
 	if (!c->seen || !c->next)
 		die("no memory to check %zu frames", sent->count);
@@ -70,16 +70,17 @@ static void show_difference(const struct pcap_frame *want, const uint8_t *data, 
 
 static void check_order(struct checker *c, const uint8_t *data, uint32_t seq, uint32_t flow)
 {
-	uint32_t *next = &c->next[order_class(c, data, flow)];
+	uint64_t *next = &c->next[order_class(c, data, flow)];
+	uint64_t at = (uint64_t)(c->seen[seq] - 1) * c->sent->count + seq;
 
-	if (seq >= *next) {
-		*next = seq + 1;
+	if (at >= *next) {
+		*next = at + 1;
 		return;
 	}
 	c->reordered++;
 	if (complain(c))
-		printf("# frame %u (flow %u, type %02x%02x) came after frame %u\n", seq, flow,
-		       data[12], data[13], *next - 1);
+		printf("# frame %u (flow %u, type %02x%02x) came after frame %llu\n", seq, flow,
+		       data[12], data[13], (unsigned long long)((*next - 1) % c->sent->count));
 }
 
 bool checker_add(struct checker *c, const uint8_t *data, uint32_t len)
@@ -100,13 +101,13 @@ bool checker_add(struct checker *c, const uint8_t *data, uint32_t len)
 		return false;
 	}
 	want = &c->sent->frames[seq];
-	if (c->seen[seq]) {
+	if (c->seen[seq] == c->rounds) {
 		c->duplicated++;
 		if (complain(c))
 			printf("# frame %u came again\n", seq);
 		return false;
 	}
-	c->seen[seq] = 1;
+	c->seen[seq]++;
 	c->received++;
 	if (len != want->len || memcmp(data, want->data, len)) {
 		c->corrupted++;
@@ -123,15 +124,15 @@ int checker_report(const struct checker *c, const char *name, size_t sent)
 	size_t i;
 
 	for (i = 0; i < sent; i++) {
-		if (c->seen[i])
+		if (c->seen[i] == c->rounds)
 			continue;
 		if (!c->quiet && lost < COMPLAINTS)
 			printf("# frame %zu (%u bytes) was lost\n", i, c->sent->frames[i].len);
-		lost++;
+		lost += c->rounds - c->seen[i];
 	}
 	printf("%s: sent %zu received %llu lost %llu duplicated %llu corrupted %llu reordered %llu"
 	       " foreign %llu\n",
-	       name, sent, (unsigned long long)c->received, (unsigned long long)lost,
+	       name, sent * c->rounds, (unsigned long long)c->received, (unsigned long long)lost,
 	       (unsigned long long)c->duplicated, (unsigned long long)c->corrupted,
 	       (unsigned long long)c->reordered, (unsigned long long)c->foreign);
 	return lost || c->duplicated || c->corrupted || c->reordered;

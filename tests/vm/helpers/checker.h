@@ -30,8 +30,9 @@ enum order {
 struct checker {
 	const struct pcapfile *sent;
 	enum order order;
-	uint8_t *seen;	/* one a sent frame */
-	uint32_t *next; /* lowest sequence number still in order, one an order class */
+	uint32_t rounds; /* how often the file was sent; 1 unless set after checker_init() */
+	uint32_t *seen;	 /* how often each frame came */
+	uint64_t *next;	 /* lowest position still in order, one an order class */
 	uint64_t received, duplicated, corrupted, reordered, foreign;
 	bool quiet;
 	uint32_t shown;
@@ -40,7 +41,10 @@ struct checker {
 void checker_init(struct checker *c, const struct pcapfile *sent, enum order order);
 void checker_free(struct checker *c);
 
-/* Account one received frame. Returns true when it is one that was sent and is new. */
+/*
+ * Account one received frame. Returns true when it is one that was sent and is new. With several
+ * rounds the n-th copy of a frame is taken for that of round n, at position n * frames + number.
+ */
 bool checker_add(struct checker *c, const uint8_t *data, uint32_t len);
 
 /*

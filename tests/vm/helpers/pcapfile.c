@@ -4,7 +4,6 @@
 #include <byteswap.h>
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,6 +120,39 @@ void pcapfile_free(struct pcapfile *f)
 	free(f->frames);
 	free(f->bytes);
 	*f = (struct pcapfile){ 0 };
+}
+
+void pcapstream_open(struct pcapstream *s, const char *path)
+{
+	struct file_header fh;
+
+	s->path = path;
+	s->count = 0;
+	s->in = fopen(path, "rb");
+	if (!s->in)
+		die("cannot open %s: %s", path, strerror(errno));
+	if (fread(&fh, sizeof(fh), 1, s->in) != 1)
+		die("%s is no pcap file", path);
+	s->swap = check_header(&fh, path);
+}
+
+bool pcapstream_next(struct pcapstream *s, struct pcap_frame *frame)
+{
+	struct record_header rh;
+	size_t n = fread(&rh, 1, sizeof(rh), s->in);
+
+	if (!n && !ferror(s->in)) {
+		fclose(s->in);
+		return false;
+	}
+	frame->len = order(rh.len, s->swap);
+	frame->wire_len = order(rh.wire_len, s->swap);
+	frame->data = s->data;
+	if (n != sizeof(rh) || frame->len > sizeof(s->data) ||
+	    fread(s->data, 1, frame->len, s->in) != frame->len)
+		die("%s ends inside record %zu", s->path, s->count);
+	s->count++;
+	return true;
 }
 
 FILE *pcapfile_create(const char *path)

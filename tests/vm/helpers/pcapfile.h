@@ -6,6 +6,7 @@
 #ifndef WEIR_VM_PCAPFILE_H
 #define WEIR_VM_PCAPFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +26,19 @@ struct pcapfile {
 /* Read PATH (micro- or nanosecond, either byte order). Complains on stderr and exits with 2. */
 void pcapfile_read(struct pcapfile *f, const char *path);
 void pcapfile_free(struct pcapfile *f);
+
+/* Record after record of a file that need not fit into memory, or of a pipe. */
+struct pcapstream {
+	FILE *in;
+	const char *path;
+	bool swap;
+	size_t count;
+	uint8_t data[262144];
+};
+
+void pcapstream_open(struct pcapstream *s, const char *path);
+/* The next record, until the next call. Returns false at the end; exits with 2 if it is cut. */
+bool pcapstream_next(struct pcapstream *s, struct pcap_frame *frame);
 
 /* Start a nanosecond Ethernet pcap, add a frame, close. All exit with 2 when writing fails. */
 FILE *pcapfile_create(const char *path);

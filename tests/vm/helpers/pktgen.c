@@ -2,8 +2,9 @@
 /*
  * pktgen: a pcap file of mixed Ethernet frames, the same for the same seed.
  *
- *   pktgen [-n FRAMES] [-s SEED] [-f FLOWS] [-m MAXLEN] [-k KIND] OUT.pcap
+ *   pktgen [-n FRAMES] [-s SEED] [-f FLOWS] [-m MAXLEN] [-j PERCENT] [-k KIND] OUT.pcap
  *
+ * -j: so many in a hundred may be up to MAXLEN long, the others up to 1514.
  * -k: frames of this kind only (their names are in the table below).
  * Each kind below comes in FLOWS flows (different addresses and ports). Each frame carries a
  * trailer (checker.h) with its number and flow; checksums are correct.
@@ -17,6 +18,7 @@
 
 #define MIN_FRAME 60
 #define MAX_FRAME 9216
+#define ETH_FRAME 1514
 
 enum layer4 { L4_NONE, L4_UDP, L4_TCP, L4_ICMP };
 
@@ -334,13 +336,13 @@ static uint32_t pick_len(const struct kind *k, uint32_t max)
 
 int main(int argc, char **argv)
 {
-	unsigned long count = 10000, seed = 1, flows = 8, max = 1514, i;
+	unsigned long count = 10000, seed = 1, flows = 8, max = ETH_FRAME, jumbo = 100, i;
 	const struct kind *only = NULL;
 	static struct frame f;
 	FILE *out;
 	int c;
 
-	while ((c = getopt(argc, argv, "n:s:f:m:k:")) != -1) {
+	while ((c = getopt(argc, argv, "n:s:f:m:j:k:")) != -1) {
 		unsigned long v = optarg ? strtoul(optarg, NULL, 0) : 0;
 
 		if (c == 'n')
@@ -353,9 +355,11 @@ int main(int argc, char **argv)
 			flows = v;
 		else if (c == 'm' && v >= 128 && v <= MAX_FRAME)
 			max = v;
+		else if (c == 'j' && v <= 100)
+			jumbo = v;
 		else
 			die("usage: pktgen [-n FRAMES] [-s SEED] [-f FLOWS 1..64]"
-			    " [-m MAXLEN 128..9216] [-k KIND] OUT.pcap");
+			    " [-m MAXLEN 128..9216] [-j PERCENT] [-k KIND] OUT.pcap");
 	}
 	if (optind + 1 != argc)
 		die("pktgen: name one file to write");
@@ -364,8 +368,12 @@ int main(int argc, char **argv)
 	for (i = 0; i < count; i++) {
 		const struct kind *k = only ? only : pick_kind();
 		unsigned int index = (unsigned int)(rnd() % flows);
+		unsigned long most = max;
 
-		build(&f, k, index, (uint32_t)i, pick_len(k, (uint32_t)max));
+		/* No draw without -j: the same frames for the same seed. */
+		if (jumbo < 100 && max > ETH_FRAME && rnd() % 100 >= jumbo)
+			most = ETH_FRAME;
+		build(&f, k, index, (uint32_t)i, pick_len(k, (uint32_t)most));
 		pcapfile_add(out, i * 1000, f.data, f.len);
 	}
 	pcapfile_close(out, argv[optind]);
