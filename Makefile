@@ -62,7 +62,7 @@ APP_OBJ  := $(APP_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 BENCH    := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/bench/%)
 # What embedders include; all other headers are between weir's own files.
-HEADERS  := $(filter-out %/internal.h,$(wildcard core/*.h)) iommu/iommu.h pci/pci.h nics/nics.h
+HEADERS  := $(filter-out %/internal.h,$(wildcard core/*.h)) iommu/iommu.h iommu/hwpt.h pci/pci.h nics/nics.h
 
 .PHONY: all
 all: $(BUILD)/weir $(BUILD)/libweir.a $(BUILD)/libweir.so
@@ -101,6 +101,7 @@ KERNEL_CALLS := open close ioctl mmap munmap pread pwrite eventfd memfd_create f
 UNIT_WRAP_test_iommu := $(KERNEL_CALLS:%=-Wl,--wrap=%)
 UNIT_WRAP_test_pci_dev := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_walk := $(UNIT_WRAP_test_iommu)
+UNIT_WRAP_test_hwpt := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_vfio_user_sweep := $(patsubst %,-Wl$(COMMA)--wrap=%,calloc realloc socket connect \
 	sendmsg recvmsg poll mmap fcntl fstat eventfd)
 

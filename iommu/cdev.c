@@ -83,8 +83,11 @@ static int cdev_as_create(struct weir_ioas *as)
 static void cdev_as_destroy(struct weir_ioas *as)
 {
 	struct uapi_iommu_destroy cmd = { .size = sizeof(cmd), .id = as->id };
-	int err = weir_ioctl(as->iommu->iommufd, UAPI_IOMMU_DESTROY, &cmd);
+	int err;
 
+	while (as->hwpts)
+		weir_hwpt_end(as->hwpts);
+	err = weir_ioctl(as->iommu->iommufd, UAPI_IOMMU_DESTROY, &cmd);
 	if (err < 0)
 		weir_warn(as->iommu->w, "IOMMU_DESTROY of IOAS %u: %s", as->id, weir_strerror(err));
 }
@@ -213,29 +216,6 @@ static void cdev_dev_close(struct weir_iodev *d)
 	weir_close_fd(&d->fd);
 }
 
-static int cdev_dev_attach(struct weir_iodev *d)
-{
-	struct uapi_vfio_attach_pt cmd = { .argsz = sizeof(cmd), .pt_id = d->as->id };
-	int err = weir_ioctl(d->fd, UAPI_VFIO_DEVICE_ATTACH_IOMMUFD_PT, &cmd);
-
-	if (err < 0)
-		return weir_fail(
-			d->w, err, "attach", "%s: the kernel did not attach it to IOAS %u: %s%s",
-			d->name, d->as->id, weir_strerror(err),
-			err == -EADDRINUSE ? "; what is mapped there collides with the device's "
-					     "reserved regions"
-					   : "");
-	return 0;
-}
-
-static int cdev_dev_detach(struct weir_iodev *d)
-{
-	struct uapi_vfio_detach_pt cmd = { .argsz = sizeof(cmd) };
-	int err = weir_ioctl(d->fd, UAPI_VFIO_DEVICE_DETACH_IOMMUFD_PT, &cmd);
-
-	return err < 0 ? err : 0;
-}
-
 const struct weir_backend weir_backend_cdev = {
 	.mode = WEIR_MODE_CDEV,
 	.pins = true,
@@ -247,7 +227,10 @@ const struct weir_backend weir_backend_cdev = {
 	.as_ranges = cdev_as_ranges,
 	.dev_open = cdev_dev_open,
 	.dev_close = cdev_dev_close,
-	.dev_attach = cdev_dev_attach,
-	.dev_detach = cdev_dev_detach,
+	.dev_attach = weir_cdev_attach,
+	.dev_detach = weir_cdev_detach,
+	.pasid_bits = weir_cdev_pasid_bits,
+	.pasid_attach = weir_cdev_pasid_attach,
+	.pasid_detach = weir_cdev_pasid_detach,
 	.io = &weir_vfio_devio,
 };

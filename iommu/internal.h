@@ -7,6 +7,7 @@
 #define WEIR_IOMMU_INTERNAL_H
 
 #include "core/file.h"
+#include "iommu/hwpt.h"
 #include "iommu/iommu.h"
 #include "iommu/iova.h"
 
@@ -105,17 +106,35 @@ struct weir_ioas {
 	unsigned devices;
 	bool has_window;
 	uint64_t window_iova;
-	uint32_t id;	      /* cdev.c: IOAS id */
-	int fd;		      /* group.c: the container */
-	bool ready;	      /* group.c: an IOMMU driver has been set */
-	struct vu_dev *users; /* vfio_user.c: devices attached */
+	uint32_t id;		 /* cdev.c: IOAS id */
+	struct weir_hwpt *hwpts; /* hwpt.c: page tables made of it */
+	int fd;			 /* group.c: the container */
+	bool ready;		 /* group.c: an IOMMU driver has been set */
+	struct vu_dev *users;	 /* vfio_user.c: devices attached */
 };
 
 /* A PASID of a device and where it leads (pasid.c). */
 struct weir_pasid {
 	struct weir_pasid *next;
 	struct weir_ioas *as;
+	struct weir_hwpt *hwpt; /* cdev_attach.c */
 	uint32_t pasid;
+};
+
+/*
+ * A page table of the kernel's (hwpt.c). Those that attaching has made end with their last user;
+ * those that the application has made end when it says so.
+ */
+struct weir_hwpt {
+	struct weir_hwpt *next; /* of its address space */
+	struct weir_iommu *iommu;
+	struct weir_ioas *as;
+	struct weir_hwpt *parent; /* of a nested one */
+	struct weir_faults *faults;
+	uint32_t id;
+	unsigned flags; /* enum weir_hwpt_flags */
+	unsigned users; /* devices and PASIDs attached, tables nested in it */
+	bool automatic;
 };
 
 #define WEIR_MAX_REGIONS 9
@@ -131,9 +150,12 @@ struct weir_iodev {
 	int fd;
 	struct weir_pasid *pasids; /* pasid.c */
 	uint32_t devid;		   /* cdev.c */
-	struct weir_group *group;  /* group.c */
-	struct vu_dev *user;	   /* vfio_user.c */
-	pthread_mutex_t lock;	   /* regions: registers may be read by any thread */
+	struct weir_hwpt *hwpt;	   /* cdev_attach.c: NULL when it stands on the IOAS itself */
+	struct weir_hw_info hw;	   /* hwinfo.c */
+	bool hw_known;
+	struct weir_group *group; /* group.c */
+	struct vu_dev *user;	  /* vfio_user.c */
+	pthread_mutex_t lock;	  /* regions: registers may be read by any thread */
 	struct {
 		bool known;
 		struct weir_region r;
@@ -147,6 +169,33 @@ struct weir_iodev {
 const struct weir_arena *weir_arena_of(struct weir *w, const void *va, size_t len);
 /* Detach what PASIDs are left (pasid.c). */
 void weir_pasids_end(struct weir_iodev *d);
+/* What is known about a PASID, or NULL. */
+struct weir_pasid *weir_pasid_find(struct weir_iodev *d, uint32_t pasid);
+
+/* --- objects of /dev/iommu, by the kernel's numbers: a device there need not be VFIO's --- */
+
+/* IOMMU_GET_HW_INFO, decoded (hwinfo.c). Reports nothing. */
+int weir_iommufd_hw_info(struct weir_iommu *iommu, uint32_t devid, struct weir_hw_info *hi);
+/* The same for a device of ours, asked for once. -EOPNOTSUPP outside of cdev mode. */
+int weir_hw(struct weir_iodev *d);
+/* As weir_hwpt_create() for a device by its number; reports nothing (hwpt.c). */
+int weir_iommufd_hwpt(struct weir_ioas *as, uint32_t devid, const struct weir_hwpt_opts *o,
+		      struct weir_hwpt **out);
+/* Report that. */
+int weir_hwpt_told(struct weir *w, const char *name, const struct weir_hwpt_opts *o, int err);
+/* Another user; the last of an automatic one ends it. NULL is fine. */
+struct weir_hwpt *weir_hwpt_get(struct weir_hwpt *h);
+void weir_hwpt_put(struct weir_hwpt *h);
+/* Without users: end it, whosever it is. */
+int weir_hwpt_end(struct weir_hwpt *h);
+
+/* --- cdev_attach.c --- */
+
+int weir_cdev_attach(struct weir_iodev *d);
+int weir_cdev_detach(struct weir_iodev *d);
+int weir_cdev_pasid_bits(struct weir_iodev *d, char why[WEIR_WHY_LEN]);
+int weir_cdev_pasid_attach(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as);
+int weir_cdev_pasid_detach(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as);
 /* Whether a driver name is one of VFIO's. */
 bool weir_sys_is_vfio(const char *driver);
 /* IOMMU group number, or -ENODEV. */

@@ -17,6 +17,15 @@ int weir_iodev_pasid_bits(struct weir_iodev *d, char why[WEIR_WHY_LEN])
 	return d->be->pasid_bits(d, why);
 }
 
+struct weir_pasid *weir_pasid_find(struct weir_iodev *d, uint32_t pasid)
+{
+	struct weir_pasid *p = d->pasids;
+
+	while (p && p->pasid != pasid)
+		p = p->next;
+	return p;
+}
+
 static struct weir_pasid **find(struct weir_iodev *d, uint32_t pasid)
 {
 	struct weir_pasid **p = &d->pasids;
@@ -67,13 +76,14 @@ int weir_iodev_pasid_attach(struct weir_iodev *d, struct weir_ioas *as, uint32_t
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
+	*p = (struct weir_pasid){ .next = d->pasids, .as = as, .pasid = *pasid };
+	d->pasids = p;
 	err = d->be->pasid_attach(d, *pasid, as);
 	if (err) {
+		d->pasids = p->next;
 		free(p);
 		return err;
 	}
-	*p = (struct weir_pasid){ .next = d->pasids, .as = as, .pasid = *pasid };
-	d->pasids = p;
 	as->devices++;
 	return 0;
 }

@@ -15,12 +15,19 @@
 
 #define UAPI_IOMMUFD(nr) _IO(';', 0x80 + (nr))
 
-#define UAPI_IOMMU_DESTROY	    UAPI_IOMMUFD(0)
-#define UAPI_IOMMU_IOAS_ALLOC	    UAPI_IOMMUFD(1)
-#define UAPI_IOMMU_IOAS_IOVA_RANGES UAPI_IOMMUFD(4)
-#define UAPI_IOMMU_IOAS_MAP	    UAPI_IOMMUFD(5)
-#define UAPI_IOMMU_IOAS_UNMAP	    UAPI_IOMMUFD(6)
-#define UAPI_IOMMU_IOAS_MAP_FILE    UAPI_IOMMUFD(15)
+#define UAPI_IOMMU_DESTROY	     UAPI_IOMMUFD(0)
+#define UAPI_IOMMU_IOAS_ALLOC	     UAPI_IOMMUFD(1)
+#define UAPI_IOMMU_IOAS_COPY	     UAPI_IOMMUFD(3)
+#define UAPI_IOMMU_IOAS_IOVA_RANGES  UAPI_IOMMUFD(4)
+#define UAPI_IOMMU_IOAS_MAP	     UAPI_IOMMUFD(5)
+#define UAPI_IOMMU_IOAS_UNMAP	     UAPI_IOMMUFD(6)
+#define UAPI_IOMMU_HWPT_ALLOC	     UAPI_IOMMUFD(9)
+#define UAPI_IOMMU_GET_HW_INFO	     UAPI_IOMMUFD(10)
+#define UAPI_IOMMU_SET_DIRTY	     UAPI_IOMMUFD(11)
+#define UAPI_IOMMU_GET_DIRTY	     UAPI_IOMMUFD(12)
+#define UAPI_IOMMU_HWPT_INVALIDATE   UAPI_IOMMUFD(13)
+#define UAPI_IOMMU_FAULT_QUEUE_ALLOC UAPI_IOMMUFD(14)
+#define UAPI_IOMMU_IOAS_MAP_FILE     UAPI_IOMMUFD(15)
 
 #define UAPI_MAP_FIXED_IOVA (1u << 0)
 #define UAPI_MAP_WRITEABLE  (1u << 1)
@@ -78,6 +85,127 @@ struct uapi_ioas_unmap {
 	__aligned_u64 length; /* in: 0 means all; out: bytes unmapped */
 };
 
+/* A mapping of one IOAS once more in another: the kernel pins its pages once. */
+struct uapi_ioas_copy {
+	__u32 size;
+	__u32 flags; /* UAPI_MAP_* */
+	__u32 dst_ioas_id;
+	__u32 src_ioas_id;
+	__aligned_u64 length;
+	__aligned_u64 dst_iova;
+	__aligned_u64 src_iova;
+};
+
+/* --- the IOMMU behind a device (Linux 6.6; PASID width since 6.15) --- */
+
+#define UAPI_HW_VTD   1u
+#define UAPI_HW_SMMU3 2u
+#define UAPI_HW_AMD   4u
+
+#define UAPI_HW_CAP_DIRTY      (1u << 0)
+#define UAPI_HW_CAP_PASID_EXEC (1u << 1)
+#define UAPI_HW_CAP_PASID_PRIV (1u << 2)
+#define UAPI_HW_CAP_NO_ATS     (1u << 3)
+
+struct uapi_hw_info {
+	__u32 size;
+	__u32 flags;
+	__u32 dev_id;
+	__u32 data_len; /* in: room; out: what the kernel has */
+	__aligned_u64 data_uptr;
+	__u32 out_data_type;
+	__u8 out_max_pasid_log2;
+	__u8 reserved[3];
+	__aligned_u64 out_capabilities;
+};
+
+struct uapi_hw_vtd {
+	__u32 flags;
+	__u32 reserved;
+	__aligned_u64 cap_reg;
+	__aligned_u64 ecap_reg;
+};
+
+/* --- page tables as objects: HWPT --- */
+
+#define UAPI_HWPT_NEST_PARENT (1u << 0)
+#define UAPI_HWPT_DIRTY	      (1u << 1)
+#define UAPI_HWPT_FAULTS      (1u << 2) /* fault_id is meant */
+#define UAPI_HWPT_PASID	      (1u << 3)
+
+struct uapi_hwpt_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 dev_id;
+	__u32 pt_id; /* an IOAS; or the parent of a nested table */
+	__u32 out_hwpt_id;
+	__u32 reserved;
+	__u32 data_type;
+	__u32 data_len;
+	__aligned_u64 data_uptr;
+	__u32 fault_id;
+	__u32 reserved2;
+};
+
+struct uapi_hwpt_invalidate {
+	__u32 size;
+	__u32 hwpt_id;
+	__aligned_u64 data_uptr;
+	__u32 data_type;
+	__u32 entry_len;
+	__u32 entry_num; /* out: how many were done */
+	__u32 reserved;
+};
+
+struct uapi_set_dirty {
+	__u32 size;
+	__u32 flags; /* 1: on */
+	__u32 hwpt_id;
+	__u32 reserved;
+};
+
+#define UAPI_DIRTY_KEEP 1u
+
+struct uapi_get_dirty {
+	__u32 size;
+	__u32 hwpt_id;
+	__u32 flags;
+	__u32 reserved;
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__aligned_u64 page_size;
+	__aligned_u64 data; /* user pointer to a bitmap of __u64 */
+};
+
+struct uapi_fault_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 out_fault_id;
+	__u32 out_fault_fd;
+};
+
+/* Read from a fault queue's fd ... */
+struct uapi_pgfault {
+	__u32 flags;
+	__u32 dev_id;
+	__u32 pasid;
+	__u32 grpid;
+	__u32 perm;
+	__u32 reserved;
+	__aligned_u64 addr;
+	__u32 length;
+	__u32 cookie;
+};
+
+#define UAPI_PGFAULT_PASID (1u << 0)
+#define UAPI_PGFAULT_LAST  (1u << 1)
+
+/* ... and written to it. */
+struct uapi_page_response {
+	__u32 cookie;
+	__u32 code; /* 0: try again, 1: invalid */
+};
+
 /* --- VFIO device cdev --- */
 
 #define UAPI_VFIO_DEVICE_BIND_IOMMUFD	   _IO(';', 100 + 18)
@@ -95,11 +223,16 @@ struct uapi_vfio_attach_pt {
 	__u32 argsz;
 	__u32 flags;
 	__u32 pt_id;
+	__u32 pasid; /* Linux 6.15 */
 };
 
 struct uapi_vfio_detach_pt {
 	__u32 argsz;
 	__u32 flags;
+	__u32 pasid;
 };
+
+/* In flags of both; without it argsz ends before the PASID, as older kernels know it. */
+#define UAPI_VFIO_PT_PASID (1u << 0)
 
 #endif

@@ -21,6 +21,9 @@
 #define FV_DEVS	       3
 #define FV_SPACES      16
 #define FV_MAPS	       64
+#define FV_HWPTS       24
+#define FV_HWPT0       100u /* number of the first page table */
+#define FV_DEVID       77u
 #define FV_FDS	       1024
 #define FV_BAR	       0x20000u
 #define FV_BAR3	       0x4000u
@@ -42,12 +45,25 @@ struct fv_space {
 	unsigned n_maps;
 };
 
+/* A page table of an IOAS, or a nested one. */
+struct fv_hwpt {
+	bool alive;
+	int owner;   /* fd */
+	unsigned pt; /* IOAS or parent */
+	unsigned flags, iommu, users;
+};
+
 struct fv_dev {
 	const char *name;
 	unsigned group;
-	int fd;		/* open device, -1 not; a device has one opener */
-	int iommufd;	/* cdev: bound to */
-	unsigned space; /* cdev: attached to, 0 not */
+	int fd;	     /* open device, -1 not; a device has one opener */
+	int iommufd; /* cdev: bound to */
+	unsigned pt; /* cdev: attached to IOAS or page table, 0 not */
+	struct {
+		unsigned pasid, pt;
+	} pasids[8];
+	unsigned iommu;	     /* which one it is behind */
+	unsigned pasid_log2; /* PASIDs that it can send */
 	unsigned irqs;
 	uint8_t config[4096];
 };
@@ -63,6 +79,8 @@ static struct fake {
 	unsigned n_ranges;
 	unsigned growing; /* so many more queries find one more range each */
 	uint64_t page_sizes;
+	bool no_hw_info, no_hwpt_pasid;
+	uint64_t vtd_cap, vtd_ecap;
 	bool no_map_file, no_type1v2, no_caps, no_reset, cdev_refuses;
 	/* BAR 3's capabilities as raw bytes, from offset sizeof(struct vfio_region_info) on */
 	uint8_t blob[512];
@@ -78,6 +96,7 @@ static struct fake {
 		unsigned index;
 	} fds[FV_FDS];
 	struct fv_space spaces[FV_SPACES];
+	struct fv_hwpt hwpts[FV_HWPTS];
 	struct fv_dev devs[FV_DEVS];
 	struct fv_group groups[8];
 	struct {
@@ -194,7 +213,7 @@ static void fv_close_device(struct fv_dev *d)
 	d->fd = -1;
 	d->irqs = 0;
 	fake.dma_faults += d->config[PCI_COMMAND] >> 2 & 1;
-	fv_detach(d);
+	fv_detach_all(d);
 }
 
 int __wrap_close(int fd)
@@ -212,6 +231,9 @@ int __wrap_close(int fd)
 			for (unsigned k = 1; k < FV_SPACES; k++)
 				if (fake.spaces[k].owner == fd)
 					fake.spaces[k].alive = false;
+			for (unsigned k = 0; k < FV_HWPTS; k++)
+				if (fake.hwpts[k].owner == fd)
+					fake.hwpts[k].alive = false;
 			break;
 		case FV_CONTAINER:
 			fake.order_faults += fv_groups_in(fd);
@@ -401,6 +423,7 @@ static void fv_check_empty(void)
 {
 	assert_int_equal(fv_live_fds(), 0);
 	assert_int_equal(fv_live_spaces(), 0);
+	assert_int_equal(fv_live_hwpts(), 0);
 	assert_int_equal(fv_live_bars(), 0);
 	assert_int_equal(fake.order_faults, 0);
 	assert_int_equal(fake.dma_faults, 0);

@@ -14,6 +14,15 @@ static unsigned fv_live_spaces(void)
 	return n;
 }
 
+static unsigned fv_live_hwpts(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < FV_HWPTS; i++)
+		n += fake.hwpts[i].alive;
+	return n;
+}
+
 static unsigned fv_live_fds(void)
 {
 	unsigned n = 0;
@@ -151,9 +160,14 @@ static int fv_map_file(int fd, struct uapi_ioas_map_file *c)
 	return s ? fv_add_map(s, c->iova, c->length) : fv_err(ENOENT);
 }
 
+#include "fake_vfio_hwpt.h"
+
 static int fv_destroy(int fd, struct uapi_iommu_destroy *c)
 {
 	struct fv_space *s = fv_ioas(fd, c->id);
+
+	if (c->size == sizeof(*c) && fv_hwpt(fd, c->id))
+		return fv_destroy_hwpt(fv_hwpt(fd, c->id));
 
 	if (c->size != sizeof(*c) || !s)
 		return fv_err(ENOENT);
@@ -191,6 +205,10 @@ static int fv_iommufd(int fd, unsigned long req, void *arg)
 						    : fv_err(ENOENT);
 	case UAPI_IOMMU_DESTROY:
 		return fv_destroy(fd, arg);
+	case UAPI_IOMMU_GET_HW_INFO:
+		return fv_hw_info(fd, arg);
+	case UAPI_IOMMU_HWPT_ALLOC:
+		return fv_hwpt_alloc(fd, arg);
 	default:
 		return fv_err(ENOTTY);
 	}
@@ -289,28 +307,8 @@ static int fv_bind(int fd, struct fv_dev *d, struct uapi_vfio_bind_iommufd *c)
 		return fv_err(EBUSY);
 	d->fd = fd;
 	d->iommufd = c->iommufd;
-	c->out_devid = 77;
+	c->out_devid = FV_DEVID + (unsigned)(d - fake.devs);
 	return 0;
-}
-
-static int fv_attach(struct fv_dev *d, struct uapi_vfio_attach_pt *c)
-{
-	struct fv_space *s = fv_ioas(d->iommufd, c->pt_id);
-
-	if (c->argsz != sizeof(*c) || c->flags || !s)
-		return fv_err(EINVAL);
-	if (d->space)
-		fake.spaces[d->space].users--;
-	d->space = c->pt_id;
-	s->users++;
-	return 0;
-}
-
-static void fv_detach(struct fv_dev *d)
-{
-	if (d->space)
-		fake.spaces[d->space].users--;
-	d->space = 0;
 }
 
 static int fv_cdev(int fd, struct fv_dev *d, unsigned long req, void *arg)
@@ -322,13 +320,8 @@ static int fv_cdev(int fd, struct fv_dev *d, unsigned long req, void *arg)
 		return fv_err(EINVAL);
 	if (req == UAPI_VFIO_DEVICE_ATTACH_IOMMUFD_PT)
 		return fv_attach(d, arg);
-	if (req == UAPI_VFIO_DEVICE_DETACH_IOMMUFD_PT) {
-		if (((struct uapi_vfio_detach_pt *)arg)->argsz !=
-		    sizeof(struct uapi_vfio_detach_pt))
-			return fv_err(EINVAL);
-		fv_detach(d);
-		return 0;
-	}
+	if (req == UAPI_VFIO_DEVICE_DETACH_IOMMUFD_PT)
+		return fv_detach(d, arg);
 	return fv_device(d, req, arg);
 }
 
