@@ -117,6 +117,12 @@ $(BUILD)/tests/test_nicsim%: $(BUILD)/obj/tests/unit/test_nicsim%.o $(NICSIM_OBJ
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TEST_LIBS)
 
+# Tests of what other commands are made of link all of the tool but main().
+$(BUILD)/tests/test_app_%: $(BUILD)/obj/tests/unit/test_app_%.o $(filter-out %/main.o,$(APP_OBJ)) $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter-out %/libweir.a,$^) $(UNIT_WRAP_test_app_$*) $(BUILD)/libweir.a $(LIB_LIBS) $(APP_LIBS) $(TEST_LIBS)
+
 # Benches time the forwarding loop of the tool itself, so they link all of it but main().
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %/main.o,$(APP_OBJ)) $(BUILD)/libweir.a
 	@mkdir -p $(@D)

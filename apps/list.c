@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `weir list`: NICs, and in which modes they can be used, and why not */
+#include "apps/list_tree.h"
 #include "apps/list_user.h"
 
 #include <getopt.h>
@@ -260,18 +261,21 @@ static int run(int argc, char **argv)
 {
 	static const struct option opts[] = {
 		{ "json", no_argument, NULL, 'j' },
+		{ "tree", no_argument, NULL, 't' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
+	bool json = false, tree = false;
 	unsigned verbose = 0;
-	bool json = false;
 	struct weir *w;
 	int c, status;
 
-	while ((c = getopt_long(argc, argv, "jvh", opts, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "jtvh", opts, NULL)) != -1) {
 		if (c == 'j')
 			json = true;
+		else if (c == 't')
+			tree = true;
 		else if (c == 'v')
 			verbose++;
 		else if (c == 'h')
@@ -279,18 +283,21 @@ static int run(int argc, char **argv)
 		else
 			return app_usage(&cmd_list, "see the options.");
 	}
+	if (tree && optind < argc)
+		return app_usage(&cmd_list, "--tree shows all; name no device.");
 	if (app_open(verbose, &w))
 		return APP_FAIL;
-	status = list(w, argv + optind, argc - optind, json);
+	status = tree ? list_tree(w, json) : list(w, argv + optind, argc - optind, json);
 	weir_close(w);
 	return status;
 }
 
 const struct app_cmd cmd_list = {
 	.name = "list",
-	.args = "[--json] [DEV...]",
+	.args = "[--json] [--tree | DEV...]",
 	.summary = "show NICs: driver, IOMMU group, usable modes and why not",
 	.help = "  -j, --json     as JSON\n"
+		"  -t, --tree     running processes: devices, RID and PASIDs, address spaces, mappings\n"
 		"  -v, --verbose  say more; twice for all\n",
 	.run = run,
 };

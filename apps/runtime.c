@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "apps/runtime.h"
+#include "apps/publish.h"
 #include "core/clock.h"
 
 #include <stdlib.h>
@@ -388,6 +389,8 @@ int rt_start(struct rt *rt)
 		err = weir_port_start(rt->ports[i].port);
 	if (!err)
 		err = start_workers(rt);
+	if (!err)
+		publish_update(rt);
 	return err;
 }
 
@@ -458,6 +461,7 @@ int rt_close(struct rt *rt)
 	if (!rt->w)
 		return 0;
 	rt_stop(rt);
+	publish_end(rt);
 	err = port_failed(rt);
 	if (!err && rt->cap_err != -ECANCELED)
 		err = rt->cap_err;

@@ -202,7 +202,11 @@ WEIR_API uint64_t weir_ioas_mapped(const struct weir_ioas *as);
 enum weir_map_source {
 	WEIR_SOURCE_ADDRESS, /* memory of the caller's */
 	WEIR_SOURCE_ARENA,   /* an arena: memfd */
+	WEIR_SOURCE_MAX,
 };
+
+/* "address", "arena" */
+WEIR_API const char *weir_map_source_name(enum weir_map_source source);
 
 /**
  * struct weir_mapping - one mapping, as weir_ioas_map() made it
@@ -211,8 +215,8 @@ enum weir_map_source {
  * @va: memory behind it
  * @prot: enum weir_prot
  * @source: what that memory is
- * @page_size: of that memory, in bytes; 0 where weir does not know. The IOMMU's own pages are no
- *             larger than this, @len, and what @iova and @va are aligned to
+ * @page_size: of that memory, in bytes; 0 where weir does not know. The IOMMU's pages may be larger
+ *             (where memory happens to be contiguous) or smaller (where an end is not aligned)
  */
 struct weir_mapping {
 	weir_iova_t iova;

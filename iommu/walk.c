@@ -17,6 +17,16 @@ uint64_t weir_ioas_mapped(const struct weir_ioas *as)
 	return as->mapped;
 }
 
+const char *weir_map_source_name(enum weir_map_source source)
+{
+	static const char *const names[WEIR_SOURCE_MAX] = {
+		[WEIR_SOURCE_ADDRESS] = "address",
+		[WEIR_SOURCE_ARENA] = "arena",
+	};
+
+	return (unsigned)source < WEIR_SOURCE_MAX ? names[source] : "?";
+}
+
 static void describe(const struct weir_ioas *as, const struct weir_iova_map *m,
 		     struct weir_mapping *out)
 {

@@ -231,8 +231,8 @@ int weir_pci_bind(struct weir *w, struct weir_bdf bdf, unsigned flags)
 
 /* --- release --- */
 
-/* Whether a process holds one of the device's nodes open: unbinding would wait for it for ever. */
-static bool held_by(struct target *t, const char *pid, char *comm, size_t size)
+/* Whether a process holds one of the device's nodes open. */
+static bool held_by(struct weir *w, const struct weir_pci_info *info, const char *pid)
 {
 	char dir[PATH_MAX], link[PATH_MAX], target[PATH_MAX], group[64];
 	struct dirent *e;
@@ -240,8 +240,8 @@ static bool held_by(struct target *t, const char *pid, char *comm, size_t size)
 	ssize_t n;
 	DIR *d;
 
-	snprintf(group, sizeof(group), "/vfio/%d", t->info.group);
-	weir_path(dir, "%s/%s/fd", weir_proc(t->w), pid);
+	snprintf(group, sizeof(group), "/vfio/%d", info->group);
+	weir_path(dir, "%s/%s/fd", weir_proc(w), pid);
 	d = opendir(dir);
 	if (!d)
 		return false;
@@ -251,36 +251,44 @@ static bool held_by(struct target *t, const char *pid, char *comm, size_t size)
 		if (n <= 0)
 			continue;
 		target[n] = '\0';
-		held = (*t->info.cdev && !strcmp(target, t->info.cdev)) ||
+		held = (*info->cdev && !strcmp(target, info->cdev)) ||
 		       ((size_t)n > strlen(group) && strstr(target, "/dev") &&
 			!strcmp(target + n - strlen(group), group));
 	}
 	closedir(d);
-	if (held) {
-		weir_path(link, "%s/%s/comm", weir_proc(t->w), pid);
-		if (weir_file_read(link, comm, size))
-			snprintf(comm, size, "?");
-	}
 	return held;
 }
 
-static int check_unused(struct target *t)
+int weir_pci_holder(struct weir *w, const struct weir_pci_info *info, char *comm, size_t size)
 {
-	DIR *d = opendir(weir_proc(t->w));
-	char comm[32];
+	DIR *d = opendir(weir_proc(w));
+	char path[PATH_MAX];
 	struct dirent *e;
-	int err = 0;
+	int pid = 0;
 
 	if (!d)
 		return 0;
-	while (!err && (e = readdir(d)))
-		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' &&
-		    held_by(t, e->d_name, comm, sizeof(comm)))
-			err = weir_fail(t->w, EBUSY, "in-use",
-					"%s is in use by process %s (%s); end it first", t->name,
-					e->d_name, comm);
+	while (!pid && (e = readdir(d))) {
+		if (e->d_name[0] < '1' || e->d_name[0] > '9' || !held_by(w, info, e->d_name))
+			continue;
+		pid = atoi(e->d_name);
+		weir_path(path, "%s/%s/comm", weir_proc(w), e->d_name);
+		if (weir_file_read(path, comm, size))
+			snprintf(comm, size, "?");
+	}
 	closedir(d);
-	return err;
+	return pid;
+}
+
+/* Unbinding a device that is open would wait for its end for ever. */
+static int check_unused(struct target *t)
+{
+	char comm[32];
+	int pid = weir_pci_holder(t->w, &t->info, comm, sizeof(comm));
+
+	return pid ? weir_fail(t->w, EBUSY, "in-use",
+			       "%s is in use by process %d (%s); end it first", t->name, pid, comm)
+		   : 0;
 }
 
 static int give_back(struct target *t, const char *prior)

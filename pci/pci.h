@@ -80,6 +80,29 @@ WEIR_API int weir_pci_scan(struct weir *w, int base_class, struct weir_pci_info 
 /* Writes the device's folder in sysfs. Return: 0, or -ENAMETOOLONG. */
 WEIR_API int weir_pci_sysdev(struct weir *w, struct weir_bdf bdf, char *out, size_t size);
 
+/**
+ * weir_netdev_in_use() - whether an interface carries traffic someone relies on
+ * @w: handle
+ * @ifname: interface, of the caller's network namespace
+ * @what: filled with its addresses and routes, and what stands on it, as text
+ * @size: of @what
+ * Return: true if it is up with an address (IPv6 link-local apart) or a route, or part of a bridge,
+ * a bond, a VLAN interface.
+ */
+WEIR_API bool weir_netdev_in_use(struct weir *w, const char *ifname, char *what, size_t size);
+
+/**
+ * weir_pci_holder() - which process has a device's VFIO nodes open
+ * @w: handle
+ * @info: of the device
+ * @comm: filled with the process's name
+ * @size: of @comm
+ *
+ * Only root sees other users' processes. Return: process id, 0 if nobody is seen to have it.
+ */
+WEIR_API int weir_pci_holder(struct weir *w, const struct weir_pci_info *info, char *comm,
+			     size_t size);
+
 /* Which modes the device could be used in, and why not; see weir_mode_probe(). */
 WEIR_API void weir_pci_modes(struct weir *w, struct weir_bdf bdf, struct weir_mode_report *r);
 

@@ -338,6 +338,51 @@ check "capture -G: name of its time" py count g-[0-9][0-9][0-9].pcap 10
 timeout 60 "$weir" capture pcap:in.pcap, -w - -c 50 -q > out 2> err
 check "capture -w -" py same out 50
 
+# --- what runs: the real /proc, for processes are found in it ---
+
+tree() { env -u WEIR_PROC "$weir" list --tree "$@"; }
+running() { # PID: its name in the tree, and the file it comes from
+	tree > out 2> err
+	grep -q "process $1: weir l2fwd" out && [ -s "run/$1.json" ]
+}
+machine
+try "list --tree: nothing" 0 "no process of weir" env -u WEIR_PROC "$weir" list --tree
+try "list --tree takes no device" 2 "name no device" "$weir" list --tree 03:00.0
+"$weir" nicsim --socket sim.sock --wire loop > sim.out 2> sim.err &
+sim=$!
+for _ in $(seq 100); do [ -S sim.sock ] && break; sleep 0.05; done
+env -u WEIR_PROC "$weir" l2fwd --idle yield vfio-user:sim.sock null: > fwd.out 2> fwd.err &
+fwd=$!
+for _ in $(seq 200); do grep -q "forwarding between" fwd.err && break; sleep 0.05; done
+for _ in $(seq 100); do [ -s run/$fwd.json ] && break; sleep 0.05; done
+check "list --tree: a running process" running $fwd
+check "list --tree: its device" grep -qE '^.-vfio-user:sim.sock \(ixgbe\)' out
+check "list --tree: its RID's address space" grep -qE 'RID +vfio-user' out
+check "list --tree: a mapping" grep -qE '0x[0-9a-f]+ +rw +[0-9]+ [KM]iB arena' out
+try "list --tree --json" 0 '"process' env -u WEIR_PROC "$weir" list --tree --json
+check "list --tree --json: is JSON" python3 -m json.tool out
+check "list --tree --json: one mapping of an arena" python3 -c '
+import json, sys
+p = json.load(open("out"))["processes"][0]
+m = p["spaces"][p["devices"][0]["space"]]["mappings"]
+sys.exit(not (len(m) == 1 and m[0]["source"] == "arena" and m[0]["bytes"] > 1 << 20 and m[0]["write"]))'
+cp run/$fwd.json keep.json
+kill -KILL $fwd && wait $fwd 2> /dev/null
+cp run/$fwd.json run/1.json # of a process that lives, but is another
+try "list --tree: a killed process is not shown" 0 "no process of weir" \
+	env -u WEIR_PROC "$weir" list --tree
+check "list --tree: nor is its file left" test "$(ls run)" = ""
+sed 's/pid:/other:/' keep.json > run/1.json
+try "list --tree: of another PID namespace" 0 "no process of weir" \
+	env -u WEIR_PROC "$weir" list --tree
+check "list --tree: is left alone" test -e run/1.json
+echo '{"pid":1,"devices":' > run/2.json
+try "list --tree: a broken file" 0 "no process of weir" env -u WEIR_PROC "$weir" list --tree
+rm -f run/*
+env -u WEIR_PROC "$weir" l2fwd --duration 1 --idle yield null: null: > out 2> err
+check "a run takes its file away" test "$(ls run)" = ""
+kill $sim && wait $sim
+
 # --- signals ---
 
 # stopped NAME SIGNAL READY COMMAND...: started, told to stop once READY is said, ends with 0
