@@ -186,7 +186,8 @@ static unsigned hold_ms(const struct rt *rt)
 	if (rt->o.hold_ms)
 		return rt->o.hold_ms;
 	for (unsigned i = 0; i < rt->o.n_devs; i++)
-		if (!strncmp(rt->o.devs[i], "vfio-user:", 10))
+		if (!strncmp(rt->o.devs[i], "vfio-user:", 10) ||
+		    !strncmp(rt->o.devs[i], "vhost-user:", 11))
 			return HOLD_SOFT_MS;
 	return RT_HOLD_MS;
 }
@@ -424,6 +425,8 @@ static void look_after(struct rt *rt)
 
 		if (d && !p->gone && weir_iodev_service(weir_pci_iodev(d)))
 			p->gone = true;
+		if (p->port && !p->gone)
+			weir_port_service(p->port);
 	}
 }
 

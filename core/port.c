@@ -386,3 +386,8 @@ int weir_port_lsc_fd(struct weir_port *p)
 {
 	return p->ops->lsc_fd ? p->ops->lsc_fd(p) : -EOPNOTSUPP;
 }
+
+int weir_port_service(struct weir_port *p)
+{
+	return p->ops->service ? p->ops->service(p) : 0;
+}

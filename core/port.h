@@ -230,6 +230,7 @@ struct weir_xstat {
  * @rx_intr_arm: interrupt when packets arrive on @q. Return 1 if some are there already, else 0
  * @rx_intr_disarm: no more interrupts from @q
  * @lsc_fd: eventfd that is signalled when the link changes, or negative errno
+ * @service: see weir_port_service(); absent where nothing is to be looked after
  */
 struct weir_port_ops {
 	void (*caps)(struct weir_port *p, struct weir_port_caps *caps);
@@ -252,6 +253,7 @@ struct weir_port_ops {
 	int (*rx_intr_arm)(struct weir_port *p, unsigned q);
 	int (*rx_intr_disarm)(struct weir_port *p, unsigned q);
 	int (*lsc_fd)(struct weir_port *p);
+	int (*service)(struct weir_port *p);
 };
 
 enum weir_port_state { WEIR_PORT_OPEN, WEIR_PORT_READY, WEIR_PORT_RUNNING };
@@ -296,25 +298,29 @@ static inline bool weir_port_set_failed(struct weir_port *p)
 
 /* --- fast path --- */
 
+/*
+ * A driver whose device goes away puts other functions in the place of these pointers, from the
+ * control path: hence the loads.
+ */
 static inline unsigned weir_rx(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
 {
-	return q->burst(q, pkts, n);
+	return __atomic_load_n(&q->burst, __ATOMIC_RELAXED)(q, pkts, n);
 }
 
 static inline unsigned weir_tx_post(struct weir_txq *q, const struct weir_pkt *pkts, unsigned n)
 {
-	return q->post(q, pkts, n);
+	return __atomic_load_n(&q->post, __ATOMIC_RELAXED)(q, pkts, n);
 }
 
 static inline void weir_tx_kick(struct weir_txq *q)
 {
 	if (q->unkicked)
-		q->kick(q);
+		__atomic_load_n(&q->kick, __ATOMIC_RELAXED)(q);
 }
 
 static inline unsigned weir_tx_reap(struct weir_txq *q)
 {
-	return q->reap(q);
+	return __atomic_load_n(&q->reap, __ATOMIC_RELAXED)(q);
 }
 
 /* --- control path --- */
@@ -366,6 +372,17 @@ WEIR_API int weir_port_rx_intr_fd(struct weir_port *p, unsigned q);
 WEIR_API int weir_port_rx_intr_arm(struct weir_port *p, unsigned q);
 WEIR_API int weir_port_rx_intr_disarm(struct weir_port *p, unsigned q);
 WEIR_API int weir_port_lsc_fd(struct weir_port *p);
+
+/**
+ * weir_port_service() - look after a port whose other side is a process
+ * @p: in any state; a control call like the others, while the queues' owners go on polling
+ *
+ * Call it every few milliseconds (l2fwd: 20). A back end that went away is waited for here, a front
+ * end that connects is served here. Does not wait for a peer that is not there; one that is there may
+ * take up to its time limit (5 s) to answer. Ports without a peer have nothing to do.
+ * Return: 0, also while a peer is away; negative errno when the port has failed.
+ */
+WEIR_API int weir_port_service(struct weir_port *p);
 
 /* The Toeplitz key of the RSS specification, 40 bytes (52 with its tail repeated). */
 WEIR_API extern const uint8_t weir_rss_default_key[WEIR_MAX_RSS_KEY];

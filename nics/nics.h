@@ -64,7 +64,8 @@ struct weir_port_open_opts {
 /**
  * weir_port_open() - make a port of a device string
  * @iommu: place for address spaces; arenas must exist before
- * @devstr: "0000:03:00.0", "03:00.0", "vfio-user:PATH", "null:", "pcap:in.pcap,out.pcap"
+ * @devstr: "0000:03:00.0", "03:00.0", "vfio-user:PATH", "vhost-user:PATH", "null:",
+ *          "pcap:in.pcap,out.pcap"
  * @opts: NULL for defaults
  * @out: close with weir_port_close()
  * Return: 0; -EINVAL (string), -ENODEV, -EOPNOTSUPP (no driver), or see weir_iodev_open().

@@ -109,7 +109,7 @@ int weir_port_open(struct weir_iommu *iommu, const char *devstr,
 	if (weir_bdf_parse(devstr, &bdf))
 		return weir_fail(w, EINVAL, "device-string",
 				 "\"%s\" is no device: take a PCI address (0000:03:00.0), "
-				 "vfio-user:SOCKET, null: or pcap:IN,OUT",
+				 "vfio-user:SOCKET, vhost-user:SOCKET, null: or pcap:IN,OUT",
 				 devstr);
 	return open_pci(iommu, bdf, opts ? opts : &none, out);
 }

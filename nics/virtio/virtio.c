@@ -62,7 +62,7 @@ static uint64_t wanted_features(const struct virtio_net *v)
 }
 
 /* 3.1.1, steps 1 to 6. */
-static int negotiate(struct virtio_net *v)
+int virtio_negotiate(struct virtio_net *v)
 {
 	struct virtio_transport *t = v->t;
 	int err = t->ops->reset(t);
@@ -106,14 +106,25 @@ static void notify_all(struct virtio_net *v)
 	}
 }
 
-static int start_rxq(struct virtio_net *v, struct virtio_rxq *q)
+void virtio_fresh_rxq(struct virtio_rxq *q)
 {
-	unsigned i = q->base.index;
-	bool full;
-
 	virtio_vq_reset(&q->vq);
 	q->skip = 0;
 	q->unnotified = false;
+	fill(q);
+}
+
+void virtio_fresh_txq(struct virtio_txq *q)
+{
+	virtio_vq_reset(&q->vq);
+	q->segs = 0;
+	q->base.unkicked = 0;
+}
+
+static void start_rxq(struct virtio_net *v, struct virtio_rxq *q)
+{
+	bool full;
+
 	q->mrg = virtio_has(v, VIRTIO_NET_F_MRG_RXBUF);
 	q->csum = virtio_has(v, VIRTIO_NET_F_GUEST_CSUM);
 	q->hash = virtio_has(v, VIRTIO_NET_F_HASH_REPORT);
@@ -123,21 +134,16 @@ static int start_rxq(struct virtio_net *v, struct virtio_rxq *q)
 		q->base.burst = full ? virtio_rx_packed_full : virtio_rx_packed;
 	else
 		q->base.burst = full ? virtio_rx_split_full : virtio_rx_split;
-	fill(q);
-	return virtio_vq_enable(&q->vq, v->t, 2 * i,
-				v->port.conf.rx_intr ? (uint16_t)(1 + i) : VIRTIO_MSI_NO_VECTOR);
+	virtio_fresh_rxq(q);
 }
 
-static int start_txq(struct virtio_net *v, struct virtio_txq *q)
+static void start_txq(struct virtio_net *v, struct virtio_txq *q)
 {
-	virtio_vq_reset(&q->vq);
-	q->segs = 0;
-	q->base.unkicked = 0;
+	virtio_fresh_txq(q);
 	q->max_len = (uint16_t)VIRTIO_FRAME(v->port.conf.mtu);
 	q->csum = virtio_has(v, VIRTIO_NET_F_CSUM);
 	q->vq.hdr_len = virtio_has(v, VIRTIO_NET_F_HASH_REPORT) ? VIRTIO_NET_HDR_HASH_LEN
 								: VIRTIO_NET_HDR_LEN;
-	return virtio_vq_enable(&q->vq, v->t, 2 * q->base.index + 1, VIRTIO_MSI_NO_VECTOR);
 }
 
 /* 5.1.2: the control queue follows all pairs that the device could have, as far as negotiated. */
@@ -152,7 +158,7 @@ static int start_ctrl(struct virtio_net *v)
 	return virtio_vq_enable(&v->ctrl.vq, v->t, 2 * pairs, VIRTIO_MSI_NO_VECTOR);
 }
 
-static int start_queues(struct virtio_net *v)
+int virtio_enable_queues(struct virtio_net *v)
 {
 	const struct weir_port_conf *c = &v->port.conf;
 	int err = 0;
@@ -160,10 +166,19 @@ static int start_queues(struct virtio_net *v)
 	if (c->rx_intr)
 		err = v->t->ops->config_vector(v->t, 0);
 	for (unsigned i = 0; !err && i < c->n_rxq; i++)
-		err = start_rxq(v, &v->rx[i]);
+		err = virtio_vq_enable(&v->rx[i].vq, v->t, 2 * i,
+				       c->rx_intr ? (uint16_t)(1 + i) : VIRTIO_MSI_NO_VECTOR);
 	for (unsigned i = 0; !err && i < c->n_txq; i++)
-		err = start_txq(v, &v->tx[i]);
+		err = virtio_vq_enable(&v->tx[i].vq, v->t, 2 * i + 1, VIRTIO_MSI_NO_VECTOR);
 	return err ? err : start_ctrl(v);
+}
+
+static void start_queues(struct virtio_net *v)
+{
+	for (unsigned i = 0; i < v->port.conf.n_rxq; i++)
+		start_rxq(v, &v->rx[i]);
+	for (unsigned i = 0; i < v->port.conf.n_txq; i++)
+		start_txq(v, &v->tx[i]);
 }
 
 /* Tell a device that was reset all that it had been told. */
@@ -184,11 +199,11 @@ static int apply_settings(struct virtio_net *v)
 	return err;
 }
 
-static void drain(struct virtio_net *v)
+void virtio_drain_pair(struct virtio_net *v, unsigned i)
 {
-	for (unsigned i = 0; i < v->port.conf.n_rxq; i++)
+	if (i < v->port.conf.n_rxq)
 		virtio_vq_drain(&v->rx[i].vq, v->rx[i].base.cache);
-	for (unsigned i = 0; i < v->port.conf.n_txq; i++) {
+	if (i < v->port.conf.n_txq) {
 		struct virtio_txq *q = &v->tx[i];
 
 		virtio_tx_drain_indirect(q);
@@ -205,16 +220,16 @@ static void virtio_stop(struct weir_port *p)
 
 	v->t->ops->reset(v->t);
 	v->t->ops->set_dma(v->t, false);
-	drain(v);
+	virtio_revive_end(v);
+	for (unsigned i = 0; i < virtio_pairs(v); i++)
+		virtio_drain_pair(v, i);
 }
 
-static int bring_up(struct virtio_net *v)
+int virtio_go(struct virtio_net *v)
 {
 	struct virtio_transport *t = v->t;
-	int err = negotiate(v);
+	int err = virtio_enable_queues(v);
 
-	if (!err)
-		err = start_queues(v);
 	if (!err)
 		err = t->ops->set_dma(t, true);
 	if (err)
@@ -227,6 +242,25 @@ static int bring_up(struct virtio_net *v)
 	if (!err)
 		notify_all(v);
 	return err;
+}
+
+static int bring_up(struct virtio_net *v)
+{
+	struct virtio_transport *t = v->t;
+	int err;
+
+	/* A device that went away while stopped may be back. */
+	if (t->ops->service && t->ops->service(t)) {
+		err = t->ops->reconnect(t);
+		if (err)
+			return weir_fail(t->w, ENOTCONN, "vhost-user-lost",
+					 "%s: the back end is gone; start it again", t->name);
+	}
+	err = virtio_negotiate(v);
+	if (err)
+		return err;
+	start_queues(v);
+	return virtio_go(v);
 }
 
 static int virtio_start(struct weir_port *p)
@@ -392,6 +426,9 @@ static int virtio_configure(struct weir_port *p)
 
 	if (err)
 		return err;
+	if (!c->arena)
+		return weir_fail(p->w, EINVAL, "arena",
+				 "%s: its rings need memory: set weir_port_conf.arena", p->name);
 	c->rx_desc = virtio_pow2(weir_min_u(c->rx_desc, v->rx_size));
 	c->tx_desc = virtio_pow2(weir_min_u(c->tx_desc, v->tx_size));
 	v->packed = (v->offered & VIRTIO_F_RING_PACKED) && !v->prefer_split;
@@ -441,6 +478,7 @@ static const struct weir_port_ops virtio_port_ops = {
 	.rx_intr_arm = virtio_rx_intr_arm,
 	.rx_intr_disarm = virtio_rx_intr_disarm,
 	.lsc_fd = virtio_lsc_fd,
+	.service = virtio_service,
 };
 
 static int check_features(struct virtio_net *v)
@@ -473,7 +511,7 @@ static int read_limits(struct virtio_net *v)
 	int err = 0;
 
 	if (!(v->offered & VIRTIO_NET_F_CTRL_VQ))
-		v->offered &= ~FEATURES_CTRL;
+		v->offered &= ~(t->direct_mq ? FEATURES_CTRL & ~VIRTIO_NET_F_MQ : FEATURES_CTRL);
 	if (v->offered & (VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS))
 		err |= t->ops->config_read(t, VIRTIO_NET_CFG_MAX_VIRTQUEUE_PAIRS, &pairs, 2);
 	if (v->offered & VIRTIO_NET_F_MTU)
@@ -565,29 +603,37 @@ static int identify(struct virtio_net *v)
 	return err;
 }
 
-static int virtio_probe(struct weir_pci *d, const char *name, struct weir_port **out)
+int virtio_make(struct virtio_transport *t, const char *name, struct weir_port **out)
 {
 	struct virtio_net *v = zalloc_lines(sizeof(*v));
 	int err;
 
 	if (!v)
 		return -ENOMEM;
-	err = virtio_pci_open(d, &v->t);
-	if (err)
-		goto free_net;
+	v->t = t;
 	err = identify(v);
 	if (!err)
-		err = weir_port_init(&v->port, weir_pci_handle(d), &virtio_port_ops, name);
-	if (err)
-		goto free_transport;
-	v->port.bus = d;
+		err = weir_port_init(&v->port, t->w, &virtio_port_ops, name);
+	if (err) {
+		free(v);
+		return err;
+	}
 	*out = &v->port;
 	return 0;
+}
 
-free_transport:
-	virtio_pci_abandon(v->t);
-free_net:
-	free(v);
+static int virtio_probe(struct weir_pci *d, const char *name, struct weir_port **out)
+{
+	struct virtio_transport *t;
+	int err = virtio_pci_open(d, &t);
+
+	if (err)
+		return err;
+	err = virtio_make(t, name, out);
+	if (err)
+		virtio_pci_abandon(t);
+	else
+		(*out)->bus = d;
 	return err;
 }
 

@@ -21,19 +21,21 @@ struct virtio_transport;
  * @index: number of the queue
  * @size: descriptors
  * @vector: interrupt vector, VIRTIO_MSI_NO_VECTOR for none
+ * @packed: kind of ring
  * @desc: descriptor area, driver area and device area
  */
 struct virtio_queue_conf {
 	unsigned index;
 	unsigned size;
 	uint16_t vector;
+	bool packed;
 	void *desc;
 	void *driver;
 	void *device;
 };
 
 /**
- * struct virtio_transport_ops - the way to a device: PCI now, vhost-user and vhost-vdpa to come
+ * struct virtio_transport_ops - the way to a device
  *
  * Nothing here is on the fast path save @kick, and that only where a queue has no doorbell.
  *
@@ -52,6 +54,11 @@ struct virtio_queue_conf {
  * @vectors: make @n vectors usable, 0 takes them away
  * @vector_fd: eventfd of one
  * @config_vector: which vector tells of changes in configuration
+ * @service: look after the connection to a device that is a process: 0, or -ENOTCONN while there is
+ *           none. Absent where a device does not come back once it is gone
+ * @reconnect: try once to have it again, when it is time to (-EAGAIN if not). Then the device is as
+ *             after opening
+ * @disconnect: end a connection that cannot be used, with the reason
  * @close: free the transport and what is below it
  */
 struct virtio_transport_ops {
@@ -70,6 +77,9 @@ struct virtio_transport_ops {
 	int (*vectors)(struct virtio_transport *t, unsigned n);
 	int (*vector_fd)(struct virtio_transport *t, unsigned i);
 	int (*config_vector)(struct virtio_transport *t, uint16_t vector);
+	int (*service)(struct virtio_transport *t);
+	int (*reconnect)(struct virtio_transport *t);
+	void (*disconnect)(struct virtio_transport *t, const char *why);
 	void (*close)(struct virtio_transport *t);
 };
 
@@ -81,6 +91,7 @@ struct virtio_transport_ops {
  * @dma: how the device sees memory
  * @node: NUMA node
  * @translated: device addresses are IOVAs, so VIRTIO_F_ACCESS_PLATFORM must be negotiated
+ * @direct_mq: queue pairs are in use once they are enabled: no control queue is needed for that
  */
 struct virtio_transport {
 	const struct virtio_transport_ops *ops;
@@ -89,6 +100,7 @@ struct virtio_transport {
 	struct weir_dma dma;
 	int node;
 	bool translated;
+	bool direct_mq;
 };
 
 /**
@@ -100,6 +112,40 @@ struct virtio_transport {
  */
 int virtio_pci_open(struct weir_pci *d, struct virtio_transport **out);
 void virtio_pci_abandon(struct virtio_transport *t);
+
+/**
+ * struct virtio_opts - what a device string says behind its colon: PATH[,OPTION=VALUE...]
+ * @name: the whole string
+ * @path: of a socket or device, or a name
+ * @masked: features to do without
+ * @pairs: queue pairs at most, 0 for as many as there are
+ * @server: wait for the other side to connect
+ * @mac: address, if @has_mac
+ */
+struct virtio_opts {
+	char *name;
+	char *path;
+	uint64_t masked;
+	unsigned pairs;
+	bool server;
+	bool has_mac;
+	uint8_t mac[6];
+};
+
+/* Return: 0; -EINVAL with a sentence; -ENOMEM. End with virtio_opts_free(), on success only. */
+int virtio_opts_parse(struct weir *w, const char *name, const char *rest, struct virtio_opts *o);
+void virtio_opts_free(struct virtio_opts *o);
+
+/**
+ * virtio_user_open() - the vhost-user transport, front end
+ * @name: whole device string
+ * @rest: PATH[,OPTION=VALUE...]
+ * @out: connected, with features known
+ *
+ * Return: 0; -ETIMEDOUT, -ENOENT, -ECONNREFUSED ... with a sentence.
+ */
+int virtio_user_open(struct weir *w, const char *name, const char *rest,
+		     struct virtio_transport **out);
 
 /* --- rings --- */
 
@@ -204,6 +250,7 @@ void virtio_vq_drain(struct virtio_vq *vq, struct weir_cache *c);
  * @unnotified: posted, and the device not told yet
  * @csum, @hash, @mrg: what in the header is to be looked at
  * @net: back pointer
+ * @live_burst: the path of packets, while another one stands in its place (virtio_revive.c)
  */
 struct virtio_rxq {
 	struct weir_rxq base;
@@ -215,6 +262,8 @@ struct virtio_rxq {
 	bool hash;
 	bool mrg;
 	struct virtio_net *net;
+	/* not touched on the fast path */
+	weir_rx_fn *live_burst;
 };
 
 /* Indirect table: header slot and WEIR_MAX_SEGS segments, rounded up to whole lines. */
@@ -233,6 +282,7 @@ struct virtio_rxq {
  * @ind: indirect tables, VIRTIO_IND_DESCS descriptors for each id; NULL without the feature
  * @ind_bufs: buffers of each table, WEIR_MAX_SEGS for each id
  * @net: back pointer
+ * @live_post, @live_kick, @live_reap: see virtio_rxq.live_burst
  */
 struct virtio_txq {
 	struct weir_txq base;
@@ -244,6 +294,9 @@ struct virtio_txq {
 	struct virtq_desc *ind;
 	uint32_t *ind_bufs;
 	struct virtio_net *net;
+	weir_tx_fn *live_post;
+	weir_kick_fn *live_kick;
+	weir_reap_fn *live_reap;
 };
 
 weir_rx_fn virtio_rx_split, virtio_rx_split_full, virtio_rx_packed, virtio_rx_packed_full;
@@ -351,6 +404,10 @@ int virtio_ctrl_queues(struct virtio_net *v);
  * @packed: kind of all rings of this configuration
  * @rx: queues, port.conf.n_rxq; @tx: port.conf.n_txq
  * @ctrl: control queue
+ * @lost: the device went away while running, and is waited for
+ * @fresh: by queue pair: its owner has taken the rings back; written by the owner
+ * @tx_lost: segments that were with a device when it went away
+ * @reconnects: times it came back
  */
 struct virtio_net {
 	struct weir_port port;
@@ -373,6 +430,10 @@ struct virtio_net {
 	struct virtio_rxq *rx;
 	struct virtio_txq *tx;
 	struct virtio_ctrl ctrl;
+	bool lost;
+	bool fresh[WEIR_MAX_QUEUES];
+	uint64_t tx_lost;
+	uint64_t reconnects;
 };
 
 static inline struct virtio_net *virtio_net_of(struct weir_port *p)
@@ -420,6 +481,30 @@ int virtio_rx_intr_fd(struct weir_port *p, unsigned q);
 int virtio_rx_intr_arm(struct weir_port *p, unsigned q);
 int virtio_rx_intr_disarm(struct weir_port *p, unsigned q);
 int virtio_lsc_fd(struct weir_port *p);
+
+/**
+ * virtio_make() - a port on a transport
+ * @t: on success it belongs to the port; on failure it is as it was
+ * @name: of the port
+ */
+int virtio_make(struct virtio_transport *t, const char *name, struct weir_port **out);
+
+/* Steps of start that coming back takes, too (virtio.c). 3.1.1, steps 1 to 6: */
+int virtio_negotiate(struct virtio_net *v);
+/* Rings as new, those to receive filled. By the queue's owner, or while nobody owns it. */
+void virtio_fresh_rxq(struct virtio_rxq *q);
+void virtio_fresh_txq(struct virtio_txq *q);
+/* Buffers of both rings of a pair back into the caches. */
+void virtio_drain_pair(struct virtio_net *v, unsigned i);
+/* Tell the device of all rings, as they are. */
+int virtio_enable_queues(struct virtio_net *v);
+/* From there on to DRIVER_OK. */
+int virtio_go(struct virtio_net *v);
+
+/* Look after a device that may go and come back, virtio_revive.c. */
+int virtio_service(struct weir_port *p);
+/* The port stops: the paths of packets are the usual ones again. */
+void virtio_revive_end(struct virtio_net *v);
 
 /* Can frames of this MTU be received as configured? Return: 0 or -EINVAL with a sentence. */
 int virtio_check_mtu(struct virtio_net *v, unsigned mtu);

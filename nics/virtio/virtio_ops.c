@@ -220,15 +220,20 @@ int virtio_rss_get(struct weir_port *p, struct weir_rss *rss)
 
 int virtio_xstats(struct weir_port *p, struct weir_xstat *x, unsigned n)
 {
-	const struct virtio_ctrl *c = &virtio_net_of(p)->ctrl;
+	const struct virtio_net *v = virtio_net_of(p);
 	const struct weir_xstat all[] = {
-		{ "ctrl_commands", c->commands },
-		{ "ctrl_refused", c->refused },
+		{ "ctrl_commands", v->ctrl.commands },
+		{ "ctrl_refused", v->ctrl.refused },
+		{ "reconnects", v->reconnects },
+		{ "tx_lost", __atomic_load_n(&v->tx_lost, __ATOMIC_RELAXED) },
 	};
 
-	for (unsigned i = 0; i < n && i < WEIR_ARRAY_SIZE(all); i++)
+	/* The last two are about devices that come back. */
+	unsigned have = WEIR_ARRAY_SIZE(all) - (v->t->ops->service ? 0 : 2);
+
+	for (unsigned i = 0; i < n && i < have; i++)
 		x[i] = all[i];
-	return (int)WEIR_ARRAY_SIZE(all);
+	return (int)have;
 }
 
 /* --- interrupts: vector 0 for configuration changes, 1 + n for receive queue n --- */

@@ -85,6 +85,7 @@ int virtio_vq_enable(struct virtio_vq *vq, struct virtio_transport *t, unsigned 
 		.index = index,
 		.size = vq_size(vq),
 		.vector = vector,
+		.packed = vq->packed,
 		.desc = vq->desc,
 		.driver = vq->avail,
 		.device = vq->used,

@@ -14,6 +14,7 @@
 #include "nics/virtio/virtio_ops.c"
 #include "nics/virtio/virtio_pci.c"
 #include "nics/virtio/virtio_queue.c"
+#include "nics/virtio/virtio_revive.c"
 #include "nics/virtio/virtio_rxtx_packed.c"
 #include "nics/virtio/virtio_rxtx_split.c"
 
