@@ -323,6 +323,17 @@ static bool split(struct chunk *c, size_t len)
 	return true;
 }
 
+/* Where in a chunk an allocation can start; what fits a WEIR_DMA_PAGE does not cross into the next. */
+static size_t skip_to(const struct weir_arena *a, const struct chunk *c, size_t size, size_t align)
+{
+	uintptr_t at = (uintptr_t)a->base + c->off, to = WEIR_ALIGN_UP(at, align);
+
+	if (size <= WEIR_DMA_PAGE &&
+	    WEIR_ALIGN_DOWN(to, WEIR_DMA_PAGE) != WEIR_ALIGN_DOWN(to + size - 1, WEIR_DMA_PAGE))
+		to = WEIR_ALIGN_UP(WEIR_ALIGN_UP(to, WEIR_DMA_PAGE), align);
+	return to - at;
+}
+
 void *weir_arena_alloc(struct weir_arena *a, size_t size, size_t align)
 {
 	if (!size || size > a->size || !weir_is_pow2(align))
@@ -331,8 +342,7 @@ void *weir_arena_alloc(struct weir_arena *a, size_t size, size_t align)
 		align = WEIR_CACHE_LINE;
 	size = WEIR_ALIGN_UP(size, (size_t)WEIR_CACHE_LINE);
 	for (struct chunk *c = a->chunks; c; c = c->next) {
-		uintptr_t at = (uintptr_t)a->base + c->off;
-		size_t skip = WEIR_ALIGN_UP(at, align) - at;
+		size_t skip = skip_to(a, c, size, align);
 
 		if (c->used || c->len < size || c->len - size < skip)
 			continue;

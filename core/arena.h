@@ -98,27 +98,62 @@ WEIR_API struct weir_arena *weir_arena_next(struct weir *w, const struct weir_ar
  * @size: bytes, > 0
  * @align: power of two; at least a cache line is used
  *
- * Set-up path only; not thread-safe. The memory is zeroed.
+ * Set-up path only; not thread-safe. The memory is zeroed. What
+ * fits a WEIR_DMA_PAGE lies within one, so it is in one piece for any device.
  * Return: pointer, or NULL when the arena is full. Free with weir_arena_free().
  */
 WEIR_API void *weir_arena_alloc(struct weir_arena *a, size_t size, size_t align);
 WEIR_API void weir_arena_free(struct weir_arena *a, void *p);
 
+/* Without an IOMMU: pieces of the window, each in one piece in physical memory (2 MiB). */
+#define WEIR_DMA_PAGE_SHIFT 21
+#define WEIR_DMA_PAGE	    ((size_t)1 << WEIR_DMA_PAGE_SHIFT)
+
 /**
  * struct weir_dma - how a device sees the window
  * @va_base: window base
  * @iova_base: IOVA at which the window starts in the device's address space
+ * @pages: NULL; without an IOMMU the physical address of each WEIR_DMA_PAGE of the window, and
+ *         @iova_base means nothing. Belongs to the address space
  *
- * Drivers keep a copy in each queue: translation is one addition, without a look-up.
+ * Drivers keep a copy in each queue: translation is one addition, without a look-up. For @pages
+ * they have functions of their own (nics/xlate.h), chosen when a queue is set up.
  */
 struct weir_dma {
 	char *va_base;
 	weir_iova_t iova_base;
+	const weir_iova_t *pages;
 };
 
+/**
+ * weir_dma_iova() - what to tell a device of memory in an arena; for set-up
+ * @d: device
+ * @p: in an arena that is mapped
+ */
 static inline weir_iova_t weir_dma_iova(const struct weir_dma *d, const void *p)
 {
-	return d->iova_base + (weir_iova_t)((const char *)p - d->va_base);
+	size_t off = (size_t)((const char *)p - d->va_base);
+
+	if (d->pages)
+		return d->pages[off >> WEIR_DMA_PAGE_SHIFT] + (off & (WEIR_DMA_PAGE - 1));
+	return d->iova_base + off;
+}
+
+/**
+ * weir_dma_whole() - whether a device sees memory in one piece, as a descriptor ring must be
+ * @d: device
+ * @p: start, in an arena
+ * @len: bytes, > 0
+ */
+static inline bool weir_dma_whole(const struct weir_dma *d, const void *p, size_t len)
+{
+	size_t at = (size_t)((const char *)p - d->va_base) >> WEIR_DMA_PAGE_SHIFT;
+	size_t last = (size_t)((const char *)p + len - 1 - d->va_base) >> WEIR_DMA_PAGE_SHIFT;
+
+	for (; d->pages && at < last; at++)
+		if (d->pages[at + 1] != d->pages[at] + WEIR_DMA_PAGE)
+			return false;
+	return true;
 }
 
 WEIR_END_DECLS

@@ -74,14 +74,14 @@ struct weir_rxq {
 struct weir_txq {
 	weir_tx_fn *post;
 	weir_kick_fn *kick;
-	weir_reap_fn *reap;
 	struct weir_cache *cache;
 	struct weir_dma dma;
+	struct weir_port *port;
 	/* segments posted since the last kick */
 	uint32_t unkicked;
 	/* not touched on the fast path */
 	unsigned index;
-	struct weir_port *port;
+	weir_reap_fn *reap;
 	struct weir_qstats stats;
 } weir_cacheline;
 

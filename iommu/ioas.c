@@ -307,8 +307,7 @@ int weir_ioas_map_arena(struct weir_ioas *as, const struct weir_arena *a, struct
 	iova = as->window_iova + (uint64_t)(i.base - win.base);
 	if (!is_mapped(as, &i, iova))
 		err = weir_ioas_map(as, i.base, i.size, iova, WEIR_PROT_RW);
-	dma->va_base = win.base;
-	dma->iova_base = as->window_iova;
+	*dma = (struct weir_dma){ .va_base = win.base, .iova_base = as->window_iova };
 	return err;
 }
 
@@ -317,8 +316,7 @@ int weir_ioas_map_arenas(struct weir_ioas *as, struct weir_dma *dma)
 	struct weir *w = as->iommu->w;
 	int err = place_window(as, weir_window(w));
 
-	dma->va_base = weir_window(w).base;
-	dma->iova_base = as->window_iova;
+	*dma = (struct weir_dma){ .va_base = weir_window(w).base, .iova_base = as->window_iova };
 	for (struct weir_arena *a = weir_arena_next(w, NULL); a && !err; a = weir_arena_next(w, a))
 		if (!weir_arena_info(a).is_private)
 			err = weir_ioas_map_arena(as, a, dma);

@@ -154,7 +154,7 @@ static int start_rxq(struct igb *g, struct igb_rxq *q)
 			   i);
 	if (err)
 		return err;
-	if (!igb_rx_fill(q))
+	if (!(q->q.dma.pages ? igb_rx_fill_phys(q) : igb_rx_fill(q)))
 		return weir_fail(g->port.w, ENOMEM, "pool-empty",
 				 "%s: the pool has no buffer left for RX queue %u; make it larger",
 				 g->port.name, i);

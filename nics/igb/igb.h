@@ -238,11 +238,16 @@ void igb_queues_destroy(struct igb *g);
 weir_rx_fn igb_rx_plain;
 weir_rx_fn igb_rx_meta;
 weir_rx_fn igb_rx_jumbo;
+weir_rx_fn igb_rx_plain_phys;
+weir_rx_fn igb_rx_meta_phys;
+weir_rx_fn igb_rx_jumbo_phys;
 weir_tx_fn igb_tx_post;
+weir_tx_fn igb_tx_post_phys;
 weir_kick_fn igb_tx_kick;
 weir_reap_fn igb_tx_reap;
 bool igb_rx_pending(const struct igb_rxq *q);
 unsigned igb_rx_fill(struct igb_rxq *q);
+unsigned igb_rx_fill_phys(struct igb_rxq *q);
 void igb_rx_drain(struct igb_rxq *q);
 void igb_tx_drain(struct igb_txq *q);
 

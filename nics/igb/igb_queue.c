@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Memory of queues, and which functions work on them. */
 #include "nics/igb/igb.h"
+#include "nics/xlate.h"
 
 #include <stdlib.h>
 
@@ -25,16 +26,16 @@ static void *ring_alloc(struct igb *g, unsigned n, const char *side, unsigned in
 			  "%s: no room in the arena for %s ring %u of %u descriptors; make the "
 			  "arena larger",
 			  g->port.name, side, index, n);
-	return ring;
+	return nic_ring_whole(&g->port, weir_pci_dma(g->pci), ring, (size_t)n * 16);
 }
 
-static weir_rx_fn *rx_fn(unsigned offloads)
+static weir_rx_fn *rx_fn(unsigned offloads, bool phys)
 {
 	if (offloads & WEIR_OFF_RX_JUMBO)
-		return igb_rx_jumbo;
+		return phys ? igb_rx_jumbo_phys : igb_rx_jumbo;
 	if (offloads & (WEIR_OFF_RX_CSUM | WEIR_OFF_RX_VLAN_STRIP | WEIR_OFF_RX_HASH))
-		return igb_rx_meta;
-	return igb_rx_plain;
+		return phys ? igb_rx_meta_phys : igb_rx_meta;
+	return phys ? igb_rx_plain_phys : igb_rx_plain;
 }
 
 static void rxq_free(struct igb *g, struct igb_rxq *q)
@@ -60,8 +61,8 @@ static int rxq_create(struct igb *g, unsigned index)
 		rxq_free(g, q);
 		return -ENOMEM;
 	}
-	q->q.burst = rx_fn(c->offloads);
 	q->q.dma = *weir_pci_dma(g->pci);
+	q->q.burst = rx_fn(c->offloads, q->q.dma.pages);
 	q->q.port = &g->port;
 	q->q.index = index;
 	q->tail = g->bar + IGB_RDT(index);
@@ -101,10 +102,10 @@ static int txq_create(struct igb *g, unsigned index)
 		txq_free(g, q);
 		return -ENOMEM;
 	}
-	q->q.post = igb_tx_post;
+	q->q.dma = *weir_pci_dma(g->pci);
+	q->q.post = q->q.dma.pages ? igb_tx_post_phys : igb_tx_post;
 	q->q.kick = igb_tx_kick;
 	q->q.reap = igb_tx_reap;
-	q->q.dma = *weir_pci_dma(g->pci);
 	q->q.port = &g->port;
 	q->q.index = index;
 	q->tail_reg = g->bar + IGB_TDT(index);

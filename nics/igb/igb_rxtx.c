@@ -4,6 +4,7 @@
  * register, then checked and used; which slots may be looked at is known from our own counts alone.
  */
 #include "nics/igb/igb.h"
+#include "nics/xlate.h"
 
 /* A descriptor a cache line and a bit: RS every so many, so that a write-back pays for many. */
 #define RS_EVERY   32
@@ -28,10 +29,10 @@ static inline unsigned next_slot(unsigned slot, unsigned size)
 
 static inline void rx_post(struct igb_rxq *q, unsigned slot, uint32_t buf)
 {
-	weir_iova_t iova = q->q.dma.iova_base + ((uint64_t)buf << WEIR_BUF_SHIFT);
+	struct xlate x = xlate_begin(&q->q.dma, WEIR_BUF_HEADROOM);
 
 	q->bufs[slot] = buf;
-	q->ring[slot].read.pkt_addr = weir_le64(iova + WEIR_BUF_HEADROOM);
+	q->ring[slot].read.pkt_addr = weir_le64(xlate_buf(x, buf, 0));
 	q->ring[slot].read.hdr_addr = weir_le64(0);
 }
 
@@ -42,7 +43,7 @@ static inline void rx_post(struct igb_rxq *q, unsigned slot, uint32_t buf)
  * A pool that has too few is counted once; the next call tries again.
  * Return: buffers given.
  */
-unsigned igb_rx_fill(struct igb_rxq *q)
+unsigned XLATE_FN(igb_rx_fill)(struct igb_rxq *q)
 {
 	unsigned room = q->size - 1u - q->posted, slot = q->fill, given = 0;
 	uint32_t bufs[REFILL_MAX];
@@ -86,7 +87,7 @@ static inline void rx_done(struct igb_rxq *q, unsigned slot, unsigned left, unsi
 		weir_count(&s->empty, 1);
 	}
 	if (q->size - 1u - left >= q->batch)
-		igb_rx_fill(q);
+		XLATE_FN(igb_rx_fill)(q);
 }
 
 static void rx_drop(struct igb_rxq *q, unsigned slot, unsigned segs, enum weir_drop reason)
@@ -180,13 +181,13 @@ static inline unsigned rx_single(struct weir_rxq *rxq, struct weir_pkt *pkts, un
 }
 
 /* One buffer a packet, no offload. */
-unsigned igb_rx_plain(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
+unsigned XLATE_FN(igb_rx_plain)(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
 {
 	return rx_single(q, pkts, n, false);
 }
 
 /* One buffer a packet. */
-unsigned igb_rx_meta(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
+unsigned XLATE_FN(igb_rx_meta)(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
 {
 	return rx_single(q, pkts, n, true);
 }
@@ -241,7 +242,7 @@ static unsigned rx_packet(struct igb_rxq *q, unsigned slot, const uint64_t *st, 
 }
 
 /* Packets of several buffers, with or without offloads. */
-unsigned igb_rx_jumbo(struct weir_rxq *rxq, struct weir_pkt *pkts, unsigned n)
+unsigned XLATE_FN(igb_rx_jumbo)(struct weir_rxq *rxq, struct weir_pkt *pkts, unsigned n)
 {
 	struct igb_rxq *q = igb_rxq_of(rxq);
 	unsigned slot = q->next, left = q->posted, got = 0, packets = 0;
@@ -281,6 +282,8 @@ unsigned igb_rx_jumbo(struct weir_rxq *rxq, struct weir_pkt *pkts, unsigned n)
 	return got;
 }
 
+#ifndef WEIR_PHYS
+
 /**
  * igb_rx_pending() - whether a burst has something to do
  * @q: queue
@@ -306,6 +309,8 @@ void igb_rx_drain(struct igb_rxq *q)
 	q->fill = 0;
 	q->skip = false;
 }
+
+#endif
 
 /* --- transmit --- */
 
@@ -375,7 +380,7 @@ static inline void tx_write(struct igb_txq *q, const struct weir_pkt *p, uint32_
 		cmd |= IGB_TXD_RS;
 		tx_mark(q, q->tail);
 	}
-	d->addr = weir_le64(weir_pkt_iova(q->q.dma.iova_base, p));
+	d->addr = weir_le64(xlate_pkt(xlate_begin(&q->q.dma, 0), p, 0));
 	d->cmd_type_len = weir_le32(cmd);
 	d->olinfo = weir_le32(opt);
 	q->last = q->tail;
@@ -525,7 +530,7 @@ static inline unsigned tx_one(struct igb_txq *q, const struct weir_pkt *p, unsig
 	return 1;
 }
 
-unsigned igb_tx_post(struct weir_txq *txq, const struct weir_pkt *pkts, unsigned n)
+unsigned XLATE_FN(igb_tx_post)(struct weir_txq *txq, const struct weir_pkt *pkts, unsigned n)
 {
 	struct igb_txq *q = igb_txq_of(txq);
 	struct tx_sum sum = { 0 };
@@ -551,6 +556,8 @@ unsigned igb_tx_post(struct weir_txq *txq, const struct weir_pkt *pkts, unsigned
 	}
 	return done;
 }
+
+#ifndef WEIR_PHYS
 
 /*
  * The device has not been told of the last descriptor yet, so it can still be given RS: nothing
@@ -598,3 +605,5 @@ void igb_tx_drain(struct igb_txq *q)
 	q->rs_bufs = 0;
 	q->ctx = 0;
 }
+
+#endif

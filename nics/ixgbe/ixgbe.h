@@ -284,12 +284,17 @@ void ixgbe_queues_stop(struct ixgbe *x);
 weir_rx_fn ixgbe_rx_plain;
 weir_rx_fn ixgbe_rx_meta;
 weir_rx_fn ixgbe_rx_jumbo;
+weir_rx_fn ixgbe_rx_plain_phys;
+weir_rx_fn ixgbe_rx_meta_phys;
+weir_rx_fn ixgbe_rx_jumbo_phys;
 bool ixgbe_rx_pending(const struct ixgbe_rxq *q);
 unsigned ixgbe_rx_fill(struct ixgbe_rxq *q);
+unsigned ixgbe_rx_fill_phys(struct ixgbe_rxq *q);
 void ixgbe_rx_drain(struct ixgbe_rxq *q);
 
 /* ixgbe_tx.c */
 weir_tx_fn ixgbe_tx_post;
+weir_tx_fn ixgbe_tx_post_phys;
 weir_kick_fn ixgbe_tx_kick;
 weir_reap_fn ixgbe_tx_reap;
 void ixgbe_tx_drain(struct ixgbe_txq *q);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Queues: their memory, which functions work on them, and how they start and stop (4.6.7, 4.6.8). */
 #include "nics/ixgbe/ixgbe.h"
+#include "nics/xlate.h"
 
 #include <stdlib.h>
 
@@ -31,16 +32,16 @@ static void *ring_alloc(struct ixgbe *x, unsigned n, size_t extra, const char *s
 			  "%s: no room in the arena for %s ring %u of %u descriptors; make the "
 			  "arena larger",
 			  x->port.name, side, index, n);
-	return ring;
+	return nic_ring_whole(&x->port, weir_pci_dma(x->pci), ring, (size_t)n * 16 + extra);
 }
 
-static weir_rx_fn *rx_fn(unsigned offloads)
+static weir_rx_fn *rx_fn(unsigned offloads, bool phys)
 {
 	if (offloads & WEIR_OFF_RX_JUMBO)
-		return ixgbe_rx_jumbo;
+		return phys ? ixgbe_rx_jumbo_phys : ixgbe_rx_jumbo;
 	if (offloads & (WEIR_OFF_RX_CSUM | WEIR_OFF_RX_VLAN_STRIP | WEIR_OFF_RX_HASH))
-		return ixgbe_rx_meta;
-	return ixgbe_rx_plain;
+		return phys ? ixgbe_rx_meta_phys : ixgbe_rx_meta;
+	return phys ? ixgbe_rx_plain_phys : ixgbe_rx_plain;
 }
 
 static void rxq_free(struct ixgbe *x, struct ixgbe_rxq *q)
@@ -66,8 +67,8 @@ static int rxq_create(struct ixgbe *x, unsigned index)
 		rxq_free(x, q);
 		return -ENOMEM;
 	}
-	q->q.burst = rx_fn(c->offloads);
 	q->q.dma = *weir_pci_dma(x->pci);
+	q->q.burst = rx_fn(c->offloads, q->q.dma.pages);
 	q->q.port = &x->port;
 	q->q.index = index;
 	q->tail = ixgbe_doorbell(x, IXGBE_RDT(index));
@@ -120,10 +121,10 @@ static int txq_create(struct ixgbe *x, unsigned index)
 		txq_free(x, q);
 		return -ENOMEM;
 	}
-	q->q.post = ixgbe_tx_post;
+	q->q.dma = *weir_pci_dma(x->pci);
+	q->q.post = q->q.dma.pages ? ixgbe_tx_post_phys : ixgbe_tx_post;
 	q->q.kick = ixgbe_tx_kick;
 	q->q.reap = ixgbe_tx_reap;
-	q->q.dma = *weir_pci_dma(x->pci);
 	q->q.port = &x->port;
 	q->q.index = index;
 	q->tail_reg = ixgbe_doorbell(x, IXGBE_TDT(index));
@@ -219,7 +220,7 @@ static int start_rxq(struct ixgbe *x, struct ixgbe_rxq *q)
 	err = enable_queue(x, IXGBE_RXDCTL(i), ctl, "RX", i);
 	if (err)
 		return err;
-	if (!ixgbe_rx_fill(q))
+	if (!(q->q.dma.pages ? ixgbe_rx_fill_phys(q) : ixgbe_rx_fill(q)))
 		return weir_fail(x->port.w, ENOMEM, "pool-empty",
 				 "%s: the pool has no buffer left for RX queue %u; make it larger",
 				 x->port.name, i);

@@ -4,6 +4,7 @@
  * register, then checked and used; which slots may be looked at is known from our own counts alone.
  */
 #include "nics/ixgbe/ixgbe.h"
+#include "nics/xlate.h"
 
 #define REFILL_MAX 32
 
@@ -16,9 +17,9 @@ static inline uint64_t rx_status(const struct ixgbe_rxq *q, unsigned slot)
 
 static inline void rx_post(struct ixgbe_rxq *q, unsigned slot, uint32_t buf)
 {
-	weir_iova_t iova = q->q.dma.iova_base + ((uint64_t)buf << WEIR_BUF_SHIFT);
+	struct xlate x = xlate_begin(&q->q.dma, WEIR_BUF_HEADROOM);
 
-	q->ring[slot].read.pkt_addr = weir_le64(iova + WEIR_BUF_HEADROOM);
+	q->ring[slot].read.pkt_addr = weir_le64(xlate_buf(x, buf, 0));
 	q->ring[slot].read.hdr_addr = weir_le64(0);
 }
 
@@ -38,7 +39,7 @@ static void rx_doorbell(struct ixgbe_rxq *q, unsigned slot)
  * once; the next call tries again.
  * Return: buffers given.
  */
-unsigned ixgbe_rx_fill(struct ixgbe_rxq *q)
+unsigned XLATE_FN(ixgbe_rx_fill)(struct ixgbe_rxq *q)
 {
 	unsigned room = q->size - 1u - q->posted, slot = q->fill, given = 0;
 
@@ -80,7 +81,7 @@ static inline void rx_done(struct ixgbe_rxq *q, unsigned slot, unsigned left, un
 		weir_count(&s->empty, 1);
 	}
 	if (q->size - 1u - left >= q->batch)
-		ixgbe_rx_fill(q);
+		XLATE_FN(ixgbe_rx_fill)(q);
 }
 
 static void rx_drop(struct ixgbe_rxq *q, unsigned slot, unsigned segs, enum weir_drop reason)
@@ -238,13 +239,13 @@ static inline unsigned rx_single(struct weir_rxq *rxq, struct weir_pkt *pkts, un
 }
 
 /* One buffer a packet, no offload. */
-unsigned ixgbe_rx_plain(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
+unsigned XLATE_FN(ixgbe_rx_plain)(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
 {
 	return rx_single(q, pkts, n, false);
 }
 
 /* One buffer a packet. */
-unsigned ixgbe_rx_meta(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
+unsigned XLATE_FN(ixgbe_rx_meta)(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
 {
 	return rx_single(q, pkts, n, true);
 }
@@ -297,7 +298,7 @@ static unsigned rx_packet(struct ixgbe_rxq *q, unsigned slot, const uint64_t *st
 }
 
 /* Packets of several buffers, with or without offloads. */
-unsigned ixgbe_rx_jumbo(struct weir_rxq *rxq, struct weir_pkt *pkts, unsigned n)
+unsigned XLATE_FN(ixgbe_rx_jumbo)(struct weir_rxq *rxq, struct weir_pkt *pkts, unsigned n)
 {
 	struct ixgbe_rxq *q = ixgbe_rxq_of(rxq);
 	unsigned slot = q->next, left = q->posted, got = 0, packets = 0;
@@ -337,6 +338,8 @@ unsigned ixgbe_rx_jumbo(struct weir_rxq *rxq, struct weir_pkt *pkts, unsigned n)
 	return got;
 }
 
+#ifndef WEIR_PHYS
+
 /**
  * ixgbe_rx_pending() - whether a burst has something to do
  * @q: queue
@@ -362,3 +365,5 @@ void ixgbe_rx_drain(struct ixgbe_rxq *q)
 	q->fill = 0;
 	q->skip = false;
 }
+
+#endif

@@ -5,6 +5,7 @@
  * doorbell, asks for a report (RS): what is done before it is ours again.
  */
 #include "nics/ixgbe/ixgbe.h"
+#include "nics/xlate.h"
 
 #define RS_EVERY 32
 /* HLREG0.TXPADEN pads, but from this length on only (7.2.1.2). */
@@ -143,7 +144,7 @@ static inline unsigned tx_run(struct ixgbe_txq *q, const struct weir_pkt *p, uns
 {
 	volatile struct intel_tx_desc *d = &q->ring[q->tail];
 	uint32_t *bufs = &q->bufs[q->buf_tail];
-	weir_iova_t base = q->q.dma.iova_base;
+	struct xlate x = xlate_begin(&q->q.dma, 0);
 	uint64_t bytes = 0, hi = 0;
 	unsigned i;
 
@@ -156,7 +157,7 @@ static inline unsigned tx_run(struct ixgbe_txq *q, const struct weir_pkt *p, uns
 		hi = TXD_DATA | INTEL_TXD_EOP | INTEL_TXD_PAYLEN(p[i].len) | p[i].len;
 		if (i + 1u + q->rs_descs == RS_EVERY)
 			hi |= INTEL_TXD_RS;
-		d[i].lo = weir_le64(weir_pkt_iova(base, &p[i]));
+		d[i].lo = weir_le64(xlate_pkt(x, &p[i], 0));
 		d[i].hi = weir_le64(hi);
 		bytes += p[i].len;
 	}
@@ -193,7 +194,7 @@ static void tx_write(struct ixgbe_txq *q, const struct weir_pkt *p, uint64_t hi)
 		hi |= INTEL_TXD_RS;
 		tx_mark(q, q->tail);
 	}
-	d->lo = weir_le64(weir_pkt_iova(q->q.dma.iova_base, p));
+	d->lo = weir_le64(xlate_pkt(xlate_begin(&q->q.dma, 0), p, 0));
 	d->hi = weir_le64(hi);
 	q->last = q->tail;
 	q->last_hi = hi;
@@ -284,7 +285,7 @@ static unsigned tx_packet(struct ixgbe_txq *q, const struct weir_pkt *p, unsigne
 	return segs;
 }
 
-unsigned ixgbe_tx_post(struct weir_txq *txq, const struct weir_pkt *pkts, unsigned n)
+unsigned XLATE_FN(ixgbe_tx_post)(struct weir_txq *txq, const struct weir_pkt *pkts, unsigned n)
 {
 	struct ixgbe_txq *q = ixgbe_txq_of(txq);
 	struct tx_sum sum = { 0 };
@@ -313,6 +314,8 @@ unsigned ixgbe_tx_post(struct weir_txq *txq, const struct weir_pkt *pkts, unsign
 	}
 	return done;
 }
+
+#ifndef WEIR_PHYS
 
 /*
  * The device has not been told of the last descriptor yet, so it can still be given RS: nothing
@@ -366,3 +369,5 @@ void ixgbe_tx_drain(struct ixgbe_txq *q)
 	if (q->head_wb)
 		*q->head_wb = weir_le32(0);
 }
+
+#endif

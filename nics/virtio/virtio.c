@@ -90,7 +90,9 @@ int virtio_negotiate(struct virtio_net *v)
 
 static void fill(struct virtio_rxq *q)
 {
-	if (q->vq.packed)
+	if (q->base.dma.pages)
+		(q->vq.packed ? virtio_rx_fill_packed_phys : virtio_rx_fill_split_phys)(q);
+	else if (q->vq.packed)
 		virtio_rx_fill_packed(q);
 	else
 		virtio_rx_fill_split(q);
@@ -104,6 +106,18 @@ static void notify_all(struct virtio_net *v)
 		else
 			virtio_rx_notify_split(&v->rx[i]);
 	}
+}
+
+static weir_rx_fn *rx_fn(const struct virtio_net *v, bool full)
+{
+	static weir_rx_fn *const fns[2][2][2] = {
+		{ { virtio_rx_split, virtio_rx_split_full },
+		  { virtio_rx_packed, virtio_rx_packed_full } },
+		{ { virtio_rx_split_phys, virtio_rx_split_full_phys },
+		  { virtio_rx_packed_phys, virtio_rx_packed_full_phys } },
+	};
+
+	return fns[v->t->dma.pages != NULL][v->packed][full];
 }
 
 void virtio_fresh_rxq(struct virtio_rxq *q)
@@ -130,10 +144,7 @@ static void start_rxq(struct virtio_net *v, struct virtio_rxq *q)
 	q->hash = virtio_has(v, VIRTIO_NET_F_HASH_REPORT);
 	q->vq.hdr_len = q->hash ? VIRTIO_NET_HDR_HASH_LEN : VIRTIO_NET_HDR_LEN;
 	full = q->mrg || q->csum || q->hash;
-	if (v->packed)
-		q->base.burst = full ? virtio_rx_packed_full : virtio_rx_packed;
-	else
-		q->base.burst = full ? virtio_rx_split_full : virtio_rx_split;
+	q->base.burst = rx_fn(v, full);
 	virtio_fresh_rxq(q);
 }
 
@@ -290,7 +301,7 @@ static int configure_rxq(struct virtio_net *v, unsigned i)
 	q->base.port = &v->port;
 	q->base.index = i;
 	q->base.dma = v->t->dma;
-	q->base.burst = v->packed ? virtio_rx_packed : virtio_rx_split;
+	q->base.burst = rx_fn(v, false);
 	q->block = (uint16_t)weir_min_u(VIRTIO_RX_BLOCK, c->rx_desc / 4);
 	v->port.rxq[i] = &q->base;
 	return virtio_vq_alloc(&q->vq, c->arena, c->rx_desc, v->packed);
@@ -300,13 +311,17 @@ static int configure_txq(struct virtio_net *v, unsigned i)
 {
 	struct weir_port_conf *c = &v->port.conf;
 	struct virtio_txq *q = &v->tx[i];
+	size_t ind_bytes = c->tx_desc * sizeof(*q->ind) * VIRTIO_IND_DESCS;
 	int err;
 
 	q->net = v;
 	q->base.port = &v->port;
 	q->base.index = i;
 	q->base.dma = v->t->dma;
-	q->base.post = v->packed ? virtio_tx_packed : virtio_tx_split;
+	if (v->t->dma.pages)
+		q->base.post = v->packed ? virtio_tx_packed_phys : virtio_tx_split_phys;
+	else
+		q->base.post = v->packed ? virtio_tx_packed : virtio_tx_split;
 	q->base.kick = v->packed ? virtio_kick_packed : virtio_kick_split;
 	q->base.reap = v->packed ? virtio_reap_packed : virtio_reap_split;
 	v->port.txq[i] = &q->base;
@@ -316,9 +331,16 @@ static int configure_txq(struct virtio_net *v, unsigned i)
 		return -ENOMEM;
 	if (!(v->offered & VIRTIO_F_INDIRECT_DESC))
 		return 0;
-	q->ind = weir_arena_alloc(c->arena, c->tx_desc * sizeof(*q->ind) * VIRTIO_IND_DESCS, 64);
+	q->ind = weir_arena_alloc(c->arena, ind_bytes, 64);
 	q->ind_bufs = calloc(c->tx_desc, WEIR_MAX_SEGS * sizeof(*q->ind_bufs));
-	return q->ind && q->ind_bufs ? 0 : -ENOMEM;
+	if (!q->ind || !q->ind_bufs)
+		return -ENOMEM;
+	if (!weir_dma_whole(&v->t->dma, q->ind, ind_bytes)) {
+		/* A table could lie across two physical pages: long packets take chains then. */
+		weir_arena_free(c->arena, q->ind);
+		q->ind = NULL;
+	}
+	return 0;
 }
 
 static int configure_ctrl(struct virtio_net *v)

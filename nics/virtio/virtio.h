@@ -301,12 +301,18 @@ struct virtio_txq {
 
 weir_rx_fn virtio_rx_split, virtio_rx_split_full, virtio_rx_packed, virtio_rx_packed_full;
 weir_tx_fn virtio_tx_split, virtio_tx_packed;
+/* The same for a device without an IOMMU (nics/xlate.h). */
+weir_rx_fn virtio_rx_split_phys, virtio_rx_split_full_phys;
+weir_rx_fn virtio_rx_packed_phys, virtio_rx_packed_full_phys;
+weir_tx_fn virtio_tx_split_phys, virtio_tx_packed_phys;
 weir_reap_fn virtio_reap_split, virtio_reap_packed;
 weir_kick_fn virtio_kick_split, virtio_kick_packed;
 
 /* Fill a receive ring from the queue's cache, without telling the device. */
 void virtio_rx_fill_split(struct virtio_rxq *q);
 void virtio_rx_fill_packed(struct virtio_rxq *q);
+void virtio_rx_fill_split_phys(struct virtio_rxq *q);
+void virtio_rx_fill_packed_phys(struct virtio_rxq *q);
 /* Tell the device about buffers, as far as it wants to know. */
 void virtio_rx_notify_split(struct virtio_rxq *q);
 void virtio_rx_notify_packed(struct virtio_rxq *q);

@@ -130,9 +130,10 @@ unsigned virtio_tx_indirect(struct virtio_txq *q, uint16_t id, const struct weir
 		ind_put(t, n++, weir_dma_iova(&q->base.dma, q->hdrs + id * VIRTIO_HDR_SLOT), hdr,
 			true, packed);
 	for (unsigned i = 0; i < segs; i++) {
+		const uint8_t *data = weir_pkt_data(q->base.dma.va_base, &p[i]);
 		unsigned pre = i || own ? 0 : hdr;
 
-		ind_put(t, n++, weir_pkt_iova(q->base.dma.iova_base, &p[i]) - pre, p[i].len + pre,
+		ind_put(t, n++, weir_dma_iova(&q->base.dma, data - pre), p[i].len + pre,
 			i + 1 < segs, packed);
 		q->ind_bufs[id * WEIR_MAX_SEGS + i] = p[i].buf;
 	}

@@ -91,6 +91,11 @@ int virtio_vq_enable(struct virtio_vq *vq, struct virtio_transport *t, unsigned 
 		.device = vq->used,
 	};
 
+	if (!weir_dma_whole(&t->dma, vq->desc, vq_bytes(qc.size, vq->packed)))
+		return weir_fail(t->w, ENOMEM, "ring-in-pieces",
+				 "%s: without an IOMMU a ring must lie in one piece of physical "
+				 "memory, and that of queue %u does not: ask for fewer descriptors",
+				 t->name, index);
 	vq->index = (uint16_t)index;
 	return t->ops->queue_enable(t, &qc, &vq->doorbell);
 }

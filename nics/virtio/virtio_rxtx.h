@@ -7,6 +7,7 @@
 #define WEIR_NICS_VIRTIO_RXTX_H
 
 #include "nics/virtio/virtio_ring.h"
+#include "nics/xlate.h"
 
 /* All that a header may need, so that "is there room" does not depend on what was negotiated. */
 #define VIRTIO_HDR_ROOM VIRTIO_NET_HDR_HASH_LEN
@@ -30,14 +31,14 @@ VIRTIO_INLINE void rx_post_block(struct virtio_rxq *q, const uint32_t *bufs, uns
 {
 	struct virtio_vq *vq = &q->vq;
 	struct virtio_post po = vq_post_begin(vq);
-	weir_iova_t base = q->base.dma.iova_base + WEIR_BUF_HEADROOM - vq->hdr_len;
+	struct xlate x = xlate_begin(&q->base.dma, WEIR_BUF_HEADROOM - vq->hdr_len);
 
 	for (unsigned i = 0; i < n; i++) {
 		uint16_t id = vq_next_id(vq);
 
 		vq->slot[id].buf = bufs[i];
-		vq_put(vq, &po, id, base + ((uint64_t)bufs[i] << WEIR_BUF_SHIFT),
-		       WEIR_BUF_ROOM + vq->hdr_len, VIRTQ_DESC_F_WRITE, packed);
+		vq_put(vq, &po, id, xlate_buf(x, bufs[i], 0), WEIR_BUF_ROOM + vq->hdr_len,
+		       VIRTQ_DESC_F_WRITE, packed);
 		vq_put_head(vq, id, packed);
 	}
 	vq_publish(vq, &po, packed);
@@ -417,7 +418,8 @@ VIRTIO_INLINE void tx_one(struct virtio_txq *q, struct virtio_post *po, const st
 	memset(weir_pkt_data(q->base.dma.va_base, p) - VIRTIO_HDR_ROOM, 0, VIRTIO_HDR_ROOM);
 	vq->slot[id].buf = p->buf;
 	vq->slot[id].n = 1;
-	vq_put(vq, po, id, weir_pkt_iova(q->base.dma.iova_base, p) - hdr, p->len + hdr, 0, packed);
+	vq_put(vq, po, id, xlate_pkt(xlate_begin(&q->base.dma, 0), p, hdr), p->len + hdr, 0,
+	       packed);
 	vq_put_head(vq, id, packed);
 }
 
@@ -438,19 +440,19 @@ VIRTIO_INLINE void tx_link(struct virtio_txq *q, struct virtio_post *po, uint16_
 VIRTIO_INLINE void tx_chain(struct virtio_txq *q, struct virtio_post *po, const struct weir_pkt *p,
 			    unsigned segs, const bool packed)
 {
-	weir_iova_t base = q->base.dma.iova_base;
+	struct xlate x = xlate_begin(&q->base.dma, 0);
 	uint16_t head = vq_next_id(&q->vq);
 	bool own = p->off < VIRTIO_HDR_ROOM;
 	unsigned n = segs + own, hdr = q->vq.hdr_len;
 
 	if (own)
 		tx_link(q, po, head, n, WEIR_BUF_NONE,
-			weir_dma_iova(&q->base.dma, q->hdrs + head * VIRTIO_HDR_SLOT), hdr, true,
+			xlate_ptr(&q->base.dma, q->hdrs + head * VIRTIO_HDR_SLOT), hdr, true,
 			packed);
 	for (unsigned i = 0; i < segs; i++) {
 		unsigned pre = i || own ? 0 : hdr;
 
-		tx_link(q, po, head, i || own ? 0 : n, p[i].buf, weir_pkt_iova(base, &p[i]) - pre,
+		tx_link(q, po, head, i || own ? 0 : n, p[i].buf, xlate_pkt(x, &p[i], pre),
 			p[i].len + pre, i + 1 < segs, packed);
 	}
 	vq_put_head(&q->vq, head, packed);
@@ -507,7 +509,7 @@ VIRTIO_INLINE unsigned tx_slow(struct virtio_txq *q, struct virtio_post *po,
 		unsigned n = virtio_tx_indirect(q, id, p, segs, packed);
 
 		vq->slot[id].n = (uint16_t)(segs | VIRTIO_SLOT_INDIRECT);
-		vq_put(vq, po, id, weir_dma_iova(&q->base.dma, &q->ind[id * VIRTIO_IND_DESCS]),
+		vq_put(vq, po, id, xlate_ptr(&q->base.dma, &q->ind[id * VIRTIO_IND_DESCS]),
 		       n * (unsigned)sizeof(*q->ind), VIRTQ_DESC_F_INDIRECT, packed);
 		vq_put_head(vq, id, packed);
 	}

@@ -2,20 +2,27 @@
 /* Paths of packets over split rings (2.7), made from virtio_rxtx.h. */
 #include "nics/virtio/virtio_rxtx.h"
 
-unsigned virtio_rx_split(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
+unsigned XLATE_FN(virtio_rx_split)(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
 {
 	return rx_plain((struct virtio_rxq *)q, pkts, n, false);
 }
 
-unsigned virtio_rx_split_full(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
+unsigned XLATE_FN(virtio_rx_split_full)(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
 {
 	return rx_full((struct virtio_rxq *)q, pkts, n, false);
 }
 
-void virtio_rx_fill_split(struct virtio_rxq *q)
+void XLATE_FN(virtio_rx_fill_split)(struct virtio_rxq *q)
 {
 	rx_refill(q, false);
 }
+
+unsigned XLATE_FN(virtio_tx_split)(struct weir_txq *q, const struct weir_pkt *pkts, unsigned n)
+{
+	return tx_post((struct virtio_txq *)q, pkts, n, false);
+}
+
+#ifndef WEIR_PHYS
 
 void virtio_rx_notify_split(struct virtio_rxq *q)
 {
@@ -34,11 +41,6 @@ int virtio_rx_intr_split(struct virtio_rxq *q, bool on)
 	return virtio_read16(&vq->used->idx) != vq->used_idx;
 }
 
-unsigned virtio_tx_split(struct weir_txq *q, const struct weir_pkt *pkts, unsigned n)
-{
-	return tx_post((struct virtio_txq *)q, pkts, n, false);
-}
-
 unsigned virtio_reap_split(struct weir_txq *q)
 {
 	return tx_reap((struct virtio_txq *)q, false);
@@ -48,3 +50,5 @@ void virtio_kick_split(struct weir_txq *q)
 {
 	tx_kick((struct virtio_txq *)q, false);
 }
+
+#endif

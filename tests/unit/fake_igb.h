@@ -7,6 +7,8 @@
 #ifndef WEIR_TESTS_FAKE_IGB_H
 #define WEIR_TESTS_FAKE_IGB_H
 
+#include "fake_phys.h"
+
 #include "core/io.h"
 #include "core/pkt.h"
 #include "nics/igb/igb_regs.h"
@@ -59,7 +61,7 @@ static volatile uint8_t *fake_bar(void)
 
 static void *fake_va(uint64_t iova)
 {
-	return fake.pci.dma.va_base + (iova - FAKE_IOVA);
+	return fake_dma_va(&fake.pci.dma, iova);
 }
 
 static uint64_t fake_ring(unsigned reg)

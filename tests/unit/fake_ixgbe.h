@@ -7,6 +7,8 @@
 #ifndef WEIR_TESTS_FAKE_IXGBE_H
 #define WEIR_TESTS_FAKE_IXGBE_H
 
+#include "fake_phys.h"
+
 #include "core/io.h"
 #include "nics/intel_adv.h"
 #include "nics/ixgbe/ixgbe_regs.h"
@@ -63,7 +65,7 @@ static volatile uint8_t *fake_bar(void)
 
 static void *fake_va(uint64_t iova)
 {
-	return fake.pci.dma.va_base + (iova - FAKE_IOVA);
+	return fake_dma_va(&fake.pci.dma, iova);
 }
 
 static uint64_t fake_pair(unsigned lo, unsigned hi)

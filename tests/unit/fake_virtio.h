@@ -6,6 +6,8 @@
 #ifndef WEIR_TESTS_FAKE_VIRTIO_H
 #define WEIR_TESTS_FAKE_VIRTIO_H
 
+#include "fake_phys.h"
+
 #include "core/io.h"
 #include "nics/nics.h"
 #include "nics/virtio_regs.h"
@@ -81,7 +83,7 @@ static struct fake *fake;
 static uint8_t *fake_mem(uint64_t iova, size_t len)
 {
 	struct weir_arena_info i = weir_arena_info(fake->arena);
-	char *va = fake->dma.va_base + (iova - FAKE_IOVA);
+	char *va = fake_dma_va(&fake->dma, iova);
 
 	assert_true(fake->master);
 	assert_true(va >= i.base && va + len <= i.base + i.size);

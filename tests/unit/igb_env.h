@@ -69,7 +69,7 @@ static inline int setup(void **state)
 	fake.phy[IGB_PHY_ANAR] = 0x01e1;
 	fake.pci.w = env.w;
 	fake.pci.max_vec = 25;
-	fake.pci.dma = (struct weir_dma){ weir_window(env.w).base, FAKE_IOVA };
+	fake.pci.dma = (struct weir_dma){ weir_window(env.w).base, FAKE_IOVA, fake_phys_pages() };
 	return 0;
 }
 

@@ -81,7 +81,7 @@ static inline int setup(void **state)
 	fake.pci.w = env.w;
 	fake.pci.max_vec = 64;
 	fake.pci.info.device = 0x10fb;
-	fake.pci.dma = (struct weir_dma){ weir_window(env.w).base, FAKE_IOVA };
+	fake.pci.dma = (struct weir_dma){ weir_window(env.w).base, FAKE_IOVA, fake_phys_pages() };
 	return 0;
 }
 

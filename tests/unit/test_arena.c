@@ -295,6 +295,35 @@ static void test_alloc_model(void **state)
 	weir_close(w);
 }
 
+/* A ring must be in one piece for a device that sees physical pages. */
+static void test_whole(void **state)
+{
+	static const weir_iova_t pages[] = { 0, 2 * WEIR_DMA_PAGE, 9 * WEIR_DMA_PAGE,
+					     10 * WEIR_DMA_PAGE };
+	struct weir *w = unit_weir();
+	struct weir_arena *a = small(w, 8 * MIB);
+	char *base = weir_arena_info(a).base, *p, *q;
+	struct weir_dma dma = { .va_base = base, .iova_base = 1u << 30 };
+
+	(void)state;
+	p = weir_arena_alloc(a, WEIR_DMA_PAGE * 3 / 4, 64);
+	q = weir_arena_alloc(a, WEIR_DMA_PAGE / 2, 64);
+	assert_ptr_equal(p, base);
+	assert_ptr_equal(q, base + WEIR_DMA_PAGE);
+	/* What is left before it is not lost, and what fits no page goes where there is room. */
+	assert_ptr_equal(weir_arena_alloc(a, WEIR_DMA_PAGE / 4, 64), p + WEIR_DMA_PAGE * 3 / 4);
+	assert_ptr_equal(weir_arena_alloc(a, WEIR_DMA_PAGE + 64, 64), q + WEIR_DMA_PAGE / 2);
+	assert_true(weir_dma_whole(&dma, base, 8 * MIB));
+	assert_int_equal(weir_dma_iova(&dma, q), dma.iova_base + WEIR_DMA_PAGE);
+	dma.pages = pages;
+	assert_int_equal(weir_dma_iova(&dma, base + 3 * WEIR_DMA_PAGE + 7), 10 * WEIR_DMA_PAGE + 7);
+	assert_true(weir_dma_whole(&dma, base, WEIR_DMA_PAGE));
+	assert_false(weir_dma_whole(&dma, base, WEIR_DMA_PAGE + 1));
+	assert_false(weir_dma_whole(&dma, base + 2 * WEIR_DMA_PAGE - 1, 2));
+	assert_true(weir_dma_whole(&dma, base + 2 * WEIR_DMA_PAGE, 2 * WEIR_DMA_PAGE));
+	weir_close(w);
+}
+
 /* --- hugepages --- */
 
 static bool machine_has_hugepages(struct weir *w)
@@ -428,6 +457,7 @@ int main(void)
 		cmocka_unit_test(test_gap_with_huge_alignment),
 		cmocka_unit_test(test_alloc),
 		cmocka_unit_test(test_alloc_model),
+		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_hugepages),
 		cmocka_unit_test(test_fallback),
 		cmocka_unit_test(test_nothing_left),

@@ -70,8 +70,10 @@ static void test_rx_wrap(void **state)
 			drop_all(p, n);
 		}
 		assert_in_range(in, out, out + sizes[s]);
-		/* doorbells come for batches of buffers, not for each */
-		assert_in_range(fake.rdt_writes - before, 1, 5000 / (sizes[s] < 128 ? 8 : 32) + 10);
+		/* doorbells come for batches of buffers, not for each (those of the library: unseen) */
+		if (!fake_phys)
+			assert_in_range(fake.rdt_writes - before, 1,
+					5000 / (sizes[s] < 128 ? 8 : 32) + 10);
 		weir_port_stop(env.port);
 	}
 }
@@ -608,5 +610,10 @@ int main(void)
 		T(test_restart),
 	};
 
-	return cmocka_run_group_tests_name("igb_rxtx", tests, NULL, NULL);
+	int failed;
+
+	fake_phys = false;
+	failed = cmocka_run_group_tests_name("igb_rxtx", tests, NULL, NULL);
+	fake_phys = true;
+	return failed + cmocka_run_group_tests_name("igb_rxtx (physical)", tests, NULL, NULL);
 }

@@ -200,7 +200,7 @@ static int setup(void **state)
 	assert_int_equal(weir_pool_create(world.arena, BUFS, &world.pool), 0);
 	assert_int_equal(weir_cache_create(world.pool, &world.cache), 0);
 	win = weir_window(world.w);
-	world.pci.dma = (struct weir_dma){ win.base, IOVA };
+	world.pci.dma = (struct weir_dma){ .va_base = win.base, .iova_base = IOVA };
 	world.pci.info.device = 0x10fb;
 	nic_init(&world.nic, NIC_QUEUES, mac, pages);
 	assert_int_equal(dma_map_va(&world.nic.dma,

@@ -730,5 +730,10 @@ int main(void)
 		ROW(test_hostile_full),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed;
+
+	fake_phys = false;
+	failed = cmocka_run_group_tests_name("virtio", tests, NULL, NULL);
+	fake_phys = true;
+	return failed + cmocka_run_group_tests_name("virtio (physical)", tests, NULL, NULL);
 }

@@ -24,6 +24,7 @@ struct fix {
 	struct fake dev;
 	struct weir *w;
 	struct weir_arena *arena;
+	void *filler; /* so that the buffers lie in more than one physical page */
 	struct weir_pool *pool;
 	struct weir_cache *cache;
 	struct weir_port *port;
@@ -53,11 +54,15 @@ static int fix_setup(void **state)
 	assert_int_equal(
 		weir_arena_create(f->w, 8 << 20, WEIR_NODE_ANY, WEIR_ARENA_SMALL_PAGES, &f->arena),
 		0);
+	if (fake_phys)
+		f->filler = weir_arena_alloc(f->arena, WEIR_DMA_PAGE * 3 / 4, 4096);
 	assert_int_equal(weir_pool_create(f->arena, BUFS, &f->pool), 0);
 	assert_int_equal(weir_cache_create(f->pool, &f->cache), 0);
 	f->dev.w = f->w;
 	f->dev.arena = f->arena;
-	f->dev.dma = (struct weir_dma){ .va_base = weir_window(f->w).base, .iova_base = FAKE_IOVA };
+	f->dev.dma = (struct weir_dma){ .va_base = weir_window(f->w).base,
+					.iova_base = FAKE_IOVA,
+					.pages = fake_phys_pages() };
 	fake_defaults(packed);
 	f->conf = (struct weir_port_conf){ .rx_desc = 64, .tx_desc = 64, .arena = f->arena };
 	*state = f;
@@ -75,6 +80,7 @@ static int fix_teardown(void **state)
 	weir_cache_destroy(f->cache);
 	assert_int_equal(weir_pool_available(f->pool), BUFS);
 	lost = (int)weir_pool_destroy(f->pool);
+	weir_arena_free(f->arena, f->filler);
 	assert_int_equal(weir_arena_info(f->arena).used, 0);
 	weir_arena_destroy(f->arena);
 	weir_close(f->w);
