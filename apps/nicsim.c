@@ -303,7 +303,7 @@ const struct app_cmd cmd_nicsim = {
 		"  -q, --queues N     RX and TX queues, 1 to 16 (16)\n"
 		"  -m, --mac MAC      its address; by default made from PATH and seed\n"
 		"      --stats S      a line every S seconds on standard error\n"
-		"      --fault NAME[:N]   misbehave on purpose\n"
+		"      --fault NAME[:N][,once]  misbehave on purpose; once: until a reset\n"
 		"      --seed N       for what is made up\n"
 		"      --no-mmap      each register access is a message, doorbells too\n"
 		"      --once         end when the first client has gone\n"

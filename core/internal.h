@@ -6,6 +6,7 @@
 #include "core/arena.h"
 
 struct weir_arena;
+struct weir_port;
 
 struct weir {
 	weir_log_fn *log;
@@ -19,5 +20,8 @@ struct weir {
 	struct weir_arena *arenas; /* ascending by address */
 	bool told_hugepages;
 };
+
+/* watch.c: a port is about to start; forget what weir_port_check() saw of its last run. */
+void weir_port_watch_reset(struct weir_port *p);
 
 #endif

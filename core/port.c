@@ -3,6 +3,7 @@
  * The checked way to a driver's control table: arguments and states are looked at here, once, so
  * that drivers need not.
  */
+#include "core/internal.h"
 #include "core/port.h"
 
 #include <stdlib.h>
@@ -144,6 +145,8 @@ static int check_conf(struct weir_port *p, struct weir_port_conf *c)
 		c->n_rxq = 1;
 	if (!c->n_txq)
 		c->n_txq = 1;
+	if (!c->stall_ms)
+		c->stall_ms = WEIR_STALL_MS;
 	if (!c->mtu)
 		c->mtu = weir_min_u(DEFAULT_MTU, caps.max_mtu);
 	if (c->n_rxq > caps.max_rxq || c->n_txq > caps.max_txq)
@@ -229,6 +232,7 @@ int weir_port_start(struct weir_port *p)
 					 "%s: queue %u has no buffer cache "
 					 "(weir_port_queue_cache())",
 					 p->name, q);
+	weir_port_watch_reset(p);
 	err = p->ops->start(p);
 	if (!err)
 		p->state = WEIR_PORT_RUNNING;

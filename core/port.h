@@ -9,6 +9,7 @@
 #ifndef WEIR_CORE_PORT_H
 #define WEIR_CORE_PORT_H
 
+#include "core/clock.h"
 #include "core/pkt.h"
 #include "core/pool.h"
 #include "core/stats.h"
@@ -22,6 +23,8 @@ WEIR_BEGIN_DECLS
 #define WEIR_ETH_HLEN	  14
 #define WEIR_VLAN_HLEN	  4
 #define WEIR_MTU_MIN	  68
+/* For weir_port_conf.stall_ms: a device that is a process waits for a processor like any other. */
+#define WEIR_STALL_MS 2000
 
 struct weir_port;
 struct weir_rxq;
@@ -53,6 +56,17 @@ typedef void weir_kick_fn(struct weir_txq *q);
 typedef unsigned weir_reap_fn(struct weir_txq *q);
 
 /**
+ * struct weir_rx_watch - what weir_port_check() remembers of an RX queue
+ * @since: since when the device has received, and handed out nothing, in weir_now_ns(); 0 unknown
+ * @arrived: what the device had counted then
+ * @moved: what the queue had counted then
+ * @calls: bursts asked for by the last look
+ */
+struct weir_rx_watch {
+	uint64_t since, arrived, moved, calls;
+};
+
+/**
  * struct weir_rxq - what every receive queue begins with; a driver embeds it
  * @burst: see weir_rx_fn
  * @cache: stack of the thread that owns the queue
@@ -60,6 +74,7 @@ typedef unsigned weir_reap_fn(struct weir_txq *q);
  * @port: back pointer
  * @index: queue number
  * @stats: counters, written by the owner only
+ * @watch: the control thread's
  */
 struct weir_rxq {
 	weir_rx_fn *burst;
@@ -69,6 +84,7 @@ struct weir_rxq {
 	struct weir_port *port;
 	unsigned index;
 	struct weir_qstats stats;
+	struct weir_rx_watch watch;
 } weir_cacheline;
 
 struct weir_txq {
@@ -83,6 +99,8 @@ struct weir_txq {
 	unsigned index;
 	weir_reap_fn *reap;
 	struct weir_qstats stats;
+	/* when the owner first and last saw nothing finished of what is in flight; see weir_txq_idle() */
+	uint64_t idle_since, idle_seen;
 } weir_cacheline;
 
 /* Offloads: asked for in weir_port_conf.offloads, offered in weir_port_caps.offloads. */
@@ -167,6 +185,8 @@ struct weir_port_caps {
  * @rx_intr: prepare RX interrupts
  * @tx_head_wb: have the device report progress of TX queues in one word of memory instead of in
  *              descriptors, where it can
+ * @stall_ms: how long a queue may stand still before weir_port_check() says so; 0 means
+ *            WEIR_STALL_MS
  * @arena: where rings are allocated; of the port's handle. Ports without a device need none
  */
 struct weir_port_conf {
@@ -178,6 +198,7 @@ struct weir_port_conf {
 	bool promisc;
 	bool rx_intr;
 	bool tx_head_wb;
+	unsigned stall_ms;
 	struct weir_arena *arena;
 };
 
@@ -231,6 +252,10 @@ struct weir_xstat {
  * @rx_intr_disarm: no more interrupts from @q
  * @lsc_fd: eventfd that is signalled when the link changes, or negative errno
  * @service: see weir_port_service(); absent where nothing is to be looked after
+ * @check: look whether the device is there and reports a fault of its own: 0, -ENODEV, -EIO (stop
+ *         and start may help) with a sentence. Only while running
+ * @arrived: packets that the device has counted as received for queue @q, also those for which there
+ *           was no descriptor; any start, no end but that of 64 bits. Only while running
  */
 struct weir_port_ops {
 	void (*caps)(struct weir_port *p, struct weir_port_caps *caps);
@@ -254,6 +279,8 @@ struct weir_port_ops {
 	int (*rx_intr_disarm)(struct weir_port *p, unsigned q);
 	int (*lsc_fd)(struct weir_port *p);
 	int (*service)(struct weir_port *p);
+	int (*check)(struct weir_port *p);
+	int (*arrived)(struct weir_port *p, unsigned q, uint64_t *n);
 };
 
 enum weir_port_state { WEIR_PORT_OPEN, WEIR_PORT_READY, WEIR_PORT_RUNNING };
@@ -271,6 +298,7 @@ enum weir_port_state { WEIR_PORT_OPEN, WEIR_PORT_READY, WEIR_PORT_RUNNING };
  * @failed: the device is gone or was stopped because it misbehaved: set once by the queue's owner
  *          or a control call, never cleared; bursts bring nothing any more. Threads differ: read
  *          and set it with weir_port_failed() and weir_port_set_failed()
+ * @stalled: weir_port_check() found that the port must be stopped and started
  */
 struct weir_port {
 	struct weir *w;
@@ -282,6 +310,7 @@ struct weir_port {
 	struct weir_txq *txq[WEIR_MAX_QUEUES];
 	void *bus;
 	bool failed;
+	bool stalled;
 };
 
 /* Any thread may ask; the answer is about now. */
@@ -294,6 +323,26 @@ static inline bool weir_port_failed(const struct weir_port *p)
 static inline bool weir_port_set_failed(struct weir_port *p)
 {
 	return __atomic_exchange_n(&p->failed, true, __ATOMIC_RELAXED);
+}
+
+/*
+ * For drivers: the owner looked for finished descriptors, and none of those in flight is. That is
+ * seldom enough to look at the clock: the ring is short of room, or there is nothing else to do.
+ */
+static inline void weir_txq_idle(struct weir_txq *q)
+{
+	uint64_t now = weir_now_ns();
+
+	if (!q->idle_since)
+		__atomic_store_n(&q->idle_since, now, __ATOMIC_RELAXED);
+	__atomic_store_n(&q->idle_seen, now, __ATOMIC_RELAXED);
+}
+
+/* For drivers: some were finished, or the ring is empty. */
+static inline void weir_txq_busy(struct weir_txq *q)
+{
+	if (q->idle_since)
+		__atomic_store_n(&q->idle_since, 0, __ATOMIC_RELAXED);
 }
 
 /* --- fast path --- */
@@ -383,6 +432,26 @@ WEIR_API int weir_port_lsc_fd(struct weir_port *p);
  * Return: 0, also while a peer is away; negative errno when the port has failed.
  */
 WEIR_API int weir_port_service(struct weir_port *p);
+
+/**
+ * weir_port_check() - look whether a running port still does its work
+ * @p: port
+ *
+ * A device can stop without a word: it is gone, it lost its way in a ring, an IOMMU refuses it
+ * memory. Call this a few times a second, from the thread that makes the control calls, while others
+ * poll. It finds
+ *  - a device that does not answer any more;
+ *  - faults that the device reports ("device-fault");
+ *  - a TX queue of which nothing was reported as sent for weir_port_conf.stall_ms while the link
+ *    is up ("tx-stall"); its owner must call weir_tx_reap() when it has nothing else to do;
+ *  - an RX queue that is polled, brings nothing, and for which the device has counted packets for as
+ *    long ("rx-stall"); where the driver has such counters.
+ * A port that is not running, or whose driver cannot tell, is well.
+ *
+ * Return: 0; -ENODEV if the device is gone (then weir_port_failed() is true); -EIO, with a sentence,
+ * if weir_port_stop() and weir_port_start(), which reset the device, may help. Said once a start.
+ */
+WEIR_API int weir_port_check(struct weir_port *p);
 
 /* The Toeplitz key of the RSS specification, 40 bytes (52 with its tail repeated). */
 WEIR_API extern const uint8_t weir_rss_default_key[WEIR_MAX_RSS_KEY];

@@ -9,6 +9,8 @@ const struct nic_fault_row nic_fault_table[] = {
 	{ "rx-len-zero", FAULT_RX_LEN_ZERO, 10, "length 0 in the N-th received frame" },
 	{ "rx-no-data", FAULT_RX_NO_DATA, 10, "N-th received frame reported, but not written" },
 	{ "rx-no-eop", FAULT_RX_NO_EOP, 10, "N-th received frame without an end" },
+	{ "rx-stall", FAULT_RX_STALL, 10,
+	  "nothing is reported as received from the N-th frame on" },
 	{ "tx-stall", FAULT_TX_STALL, 10, "nothing is reported as sent from the N-th time on" },
 	{ "stuck-rx", FAULT_STUCK_RX, 0, "RXDCTL.ENABLE never sets" },
 	{ "stuck-tx", FAULT_STUCK_TX, 0, "TXDCTL.ENABLE never sets" },
@@ -42,19 +44,33 @@ const char *nic_drop_name(enum nic_drop d)
 	return names[d];
 }
 
+/* "[:NUMBER][,once]" */
+static bool fault_options(struct nic *n, const char *s)
+{
+	char *end;
+
+	if (*s == ':') {
+		if (s[1] < '0' || s[1] > '9')
+			return false;
+		n->fault_arg = strtoull(s + 1, &end, 10);
+		s = end;
+	}
+	n->fault_once = !strcmp(s, ",once");
+	return !*s || n->fault_once;
+}
+
 int nic_set_fault(struct nic *n, const char *text)
 {
-	size_t len = strcspn(text, ":");
+	size_t len = strcspn(text, ":,");
 
 	for (unsigned i = 0; i < nic_fault_count; i++) {
 		const struct nic_fault_row *f = &nic_fault_table[i];
-		char *end = NULL;
 
 		if (strlen(f->name) != len || strncmp(f->name, text, len) != 0)
 			continue;
 		n->fault = f->id;
-		n->fault_arg = text[len] ? strtoull(text + len + 1, &end, 10) : f->arg;
-		if (text[len] && (*end || text[len + 1] < '0' || text[len + 1] > '9'))
+		n->fault_arg = f->arg;
+		if (!fault_options(n, text + len))
 			return -EINVAL;
 		if (f->id == FAULT_DMA)
 			n->dma.fail_at = n->fault_arg;
@@ -74,6 +90,8 @@ static void ring_off(struct nic_ring *r)
 
 void nic_reset(struct nic *n)
 {
+	if (n->fault_once && n->fault_shown)
+		n->fault = FAULT_NONE;
 	nic_regs_reset(n);
 	n->reg[R_RAL / 4] = (uint32_t)n->mac[0] | (uint32_t)n->mac[1] << 8 |
 			    (uint32_t)n->mac[2] << 16 | (uint32_t)n->mac[3] << 24;
@@ -108,13 +126,14 @@ void nic_fini(struct nic *n)
 }
 
 /* What the ring's registers say when its queue is enabled counts until it is disabled. */
-static void ring_sync(volatile uint32_t *q, struct nic_ring *r, bool stuck)
+static void ring_sync(struct nic *n, volatile uint32_t *q, struct nic_ring *r, enum nic_fault stuck)
 {
 	bool on = q[Q_DCTL / 4] & DCTL_ENABLE;
 
-	if (on && stuck) {
+	if (on && n->fault == stuck) {
 		q[Q_DCTL / 4] &= ~DCTL_ENABLE;
 		on = false;
+		n->fault_shown = true;
 	}
 	if (on == r->on)
 		return;
@@ -137,8 +156,8 @@ void nic_sync(struct nic *n)
 		struct nic_txq *t = &n->tx[q];
 		bool was = t->r.on;
 
-		ring_sync(nic_rxreg(n, q, 0), &n->rx[q], n->fault == FAULT_STUCK_RX);
-		ring_sync(nic_txreg(n, q, 0), &t->r, n->fault == FAULT_STUCK_TX);
+		ring_sync(n, nic_rxreg(n, q, 0), &n->rx[q], FAULT_STUCK_RX);
+		ring_sync(n, nic_txreg(n, q, 0), &t->r, FAULT_STUCK_TX);
 		if (t->r.on && !was)
 			nic_tx_reset(n, q);
 	}

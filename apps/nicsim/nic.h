@@ -28,6 +28,7 @@ enum nic_fault {
 	FAULT_RX_LEN_ZERO,
 	FAULT_RX_NO_DATA,
 	FAULT_RX_NO_EOP,
+	FAULT_RX_STALL,
 	FAULT_TX_STALL,
 	FAULT_STUCK_RX,
 	FAULT_STUCK_TX,
@@ -146,7 +147,8 @@ struct nic {
 	/* misbehaviour */
 	enum nic_fault fault;
 	uint64_t fault_arg, fault_seen;
-	bool gone; /* all ones from now on */
+	bool fault_once, fault_shown; /* once it has shown, a reset heals it */
+	bool gone;		      /* all ones from now on */
 
 	uint64_t accesses, unknown;
 	uint32_t unknown_off[NIC_UNKNOWN]; /* the first offsets that nothing was known at */
@@ -173,7 +175,7 @@ unsigned nic_poll(struct nic *n, unsigned budget);
 /* Notice what a client wrote into the mapped pages. */
 void nic_sync(struct nic *n);
 
-/* Parse "NAME[:ARG]". Return: 0 or -EINVAL. */
+/* Parse "NAME[:ARG][,once]". Return: 0 or -EINVAL. */
 int nic_set_fault(struct nic *n, const char *text);
 const char *nic_drop_name(enum nic_drop d);
 

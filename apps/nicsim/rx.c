@@ -176,6 +176,10 @@ static void write_back(struct nic *n, struct rx_frame *x, volatile uint64_t *d, 
 	if (last && x->fault)
 		status |= RXD_RXE;
 	misbehave(n, &status, &len);
+	if (n->fault == FAULT_RX_STALL && n->fault_seen >= n->fault_arg) {
+		n->fault_shown = true;
+		return;
+	}
 	if (legacy) {
 		high = legacy_high(x, status, len);
 	} else {
@@ -213,7 +217,7 @@ static enum rx_result deliver(struct nic *n, struct nic_ring *r, struct rx_frame
 {
 	uint64_t faults = n->dma.faults;
 
-	n->fault_seen++;
+	n->fault_seen += n->fault != FAULT_TX_STALL;
 	do {
 		if (one(n, r, x, buf_len))
 			continue;

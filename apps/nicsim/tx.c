@@ -277,8 +277,10 @@ static bool report(struct nic *n, unsigned q, uint64_t iova, uint64_t hi)
 	uint32_t wb = *nic_txreg(n, q, Q_WBAL);
 	volatile uint64_t *d;
 
-	if (n->fault == FAULT_TX_STALL && ++n->fault_seen >= n->fault_arg)
+	if (n->fault == FAULT_TX_STALL && ++n->fault_seen >= n->fault_arg) {
+		n->fault_shown = true;
 		return true;
+	}
 	if (wb & 1)
 		return true;
 	d = dma_at(&n->dma, who(q), iova, DESC, DMA_DEV_WRITE);

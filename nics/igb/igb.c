@@ -292,6 +292,11 @@ static int igb_link(struct weir_port *p, struct weir_link *link)
 	return 0;
 }
 
+static int igb_check(struct weir_port *p)
+{
+	return igb_alive(igb_of(p));
+}
+
 static const struct weir_port_ops ops = {
 	.caps = igb_caps,
 	.configure = igb_configure,
@@ -313,6 +318,7 @@ static const struct weir_port_ops ops = {
 	.rx_intr_arm = igb_rx_intr_arm,
 	.rx_intr_disarm = igb_rx_intr_disarm,
 	.lsc_fd = igb_lsc_fd,
+	.check = igb_check,
 };
 
 /* The reset loads RAR 0 from the EEPROM. Boards without one get an address of their own. */

@@ -345,8 +345,12 @@ static void tx_reclaim(struct igb_txq *q)
 		q->rs_head = (uint16_t)next_slot(q->rs_head, q->size);
 		q->n_rs--;
 	}
-	if (!bufs)
+	if (!bufs) {
+		if (q->n_rs)
+			weir_txq_idle(&q->q);
 		return;
+	}
+	weir_txq_busy(&q->q);
 	weir_dma_rmb();
 	tx_free(q, bufs);
 }

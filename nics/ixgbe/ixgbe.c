@@ -179,6 +179,7 @@ static int ixgbe_start(struct weir_port *p)
 	err = weir_pci_bus_master(x->pci, true);
 	if (err)
 		return err;
+	x->refused = false;
 	err = ixgbe_queues_start(x);
 	if (err)
 		ixgbe_stop(p);
@@ -220,6 +221,8 @@ static const struct weir_port_ops ops = {
 	.rx_intr_arm = ixgbe_rx_intr_arm,
 	.rx_intr_disarm = ixgbe_rx_intr_disarm,
 	.lsc_fd = ixgbe_lsc_fd,
+	.check = ixgbe_check,
+	.arrived = ixgbe_arrived,
 };
 
 /* The reset loads RAR 0 from the EEPROM. Boards without one get an address of their own. */

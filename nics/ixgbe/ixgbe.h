@@ -168,6 +168,8 @@ struct ixgbe_kind {
  * @promisc: take all frames
  * @allmulti: take all multicast frames
  * @receiving: RXCTRL.RXEN is set
+ * @server: the device is a vfio-user server's
+ * @refused: an access to memory was refused since the port was started
  * @n_vec: MSI-X vectors: q for RX queue q, the last for the link; 0 if there are none
  * @stats: the port's counters, summed up over reads (which clear them) and resets
  * @qstats: those of each queue
@@ -181,6 +183,8 @@ struct ixgbe {
 	bool promisc;
 	bool allmulti;
 	bool receiving;
+	bool server;
+	bool refused;
 	unsigned n_vec;
 	unsigned n_mc;
 	uint8_t mac[6];
@@ -248,6 +252,7 @@ void ixgbe_restore(struct ixgbe *x);
 /* ixgbe_link.c */
 void ixgbe_link_start(struct ixgbe *x);
 int ixgbe_link(struct weir_port *p, struct weir_link *link);
+int ixgbe_check(struct weir_port *p);
 
 /* ixgbe_filter.c */
 void ixgbe_filter_apply(struct ixgbe *x);
@@ -265,6 +270,7 @@ int ixgbe_rss_get(struct weir_port *p, struct weir_rss *rss);
 void ixgbe_stats_map(struct ixgbe *x);
 void ixgbe_stats_update(struct ixgbe *x);
 int ixgbe_xstats(struct weir_port *p, struct weir_xstat *s, unsigned n);
+int ixgbe_arrived(struct weir_port *p, unsigned q, uint64_t *n);
 
 /* ixgbe_intr.c */
 int ixgbe_intr_setup(struct ixgbe *x, unsigned n_vec);

@@ -53,6 +53,7 @@ int ixgbe_bar(struct ixgbe *x)
 
 	if (err)
 		return err;
+	x->server = weir_iodev_mode(weir_pci_iodev(x->pci)) == WEIR_MODE_VFIO_USER;
 	if (r.size < IXGBE_BAR_NEED)
 		return weir_fail(x->port.w, ENOTSUP, "bar",
 				 "%s: BAR 0 has %llu bytes, the registers need %u", x->port.name,
@@ -82,16 +83,26 @@ volatile void *ixgbe_doorbell(const struct ixgbe *x, unsigned reg)
  * ixgbe_alive() - look whether the device still answers
  * @x: port
  *
- * Says so once when it is gone, and marks the port as failed.
+ * Says so once when it is gone, and marks the port as failed. A server whose connection ended has
+ * been reported by the backend already, with the reason.
  * Return: 0, or -ENODEV.
  */
 int ixgbe_alive(struct ixgbe *x)
 {
-	if (x->port.failed)
+	uint32_t v = UINT32_MAX;
+	int err = 0;
+
+	if (weir_port_failed(&x->port))
 		return -ENODEV;
-	if (!weir_mmio_gone(ixgbe_rd(x, IXGBE_STATUS)))
+	if (x->mapped)
+		v = weir_mmio_read32(x->bar, IXGBE_STATUS);
+	else
+		err = weir_pci_reg_read32(x->pci, 0, IXGBE_STATUS, &v);
+	weir_dma_rmb();
+	if (!weir_mmio_gone(v))
 		return 0;
-	x->port.failed = true;
+	if (weir_port_set_failed(&x->port) || (err && x->server))
+		return -ENODEV;
 	return weir_fail(x->port.w, ENODEV, "device-gone",
 			 "%s: STATUS reads as all ones: the device was removed or lost its link; "
 			 "close the port",
@@ -153,9 +164,8 @@ static int reset_once(struct ixgbe *x, uint32_t how)
 		weir_sleep_us(RESET_US);
 		return 0;
 	}
-	if (ixgbe_alive(x))
+	if (ixgbe_alive(x) || weir_port_set_failed(&x->port))
 		return -ENODEV;
-	x->port.failed = true;
 	return weir_fail(x->port.w, EIO, "device-reset",
 			 "%s: the device did not come out of its reset within %u ms", x->port.name,
 			 RESET_WAIT_US / 1000);

@@ -26,7 +26,7 @@ int ixgbe_intr_setup(struct ixgbe *x, unsigned n_vec)
 	err = weir_pci_msix(x->pci, n_vec);
 	/* On failure those that were there before are gone too. */
 	x->n_vec = err ? 0 : n_vec;
-	if (!x->port.failed)
+	if (!weir_port_failed(&x->port))
 		ixgbe_intr_apply(x);
 	return n_vec ? err : 0;
 }
@@ -84,7 +84,7 @@ int ixgbe_rx_intr_arm(struct weir_port *p, unsigned q)
 {
 	struct ixgbe *x = ixgbe_of(p);
 
-	if (p->failed)
+	if (weir_port_failed(p))
 		return -ENODEV;
 	ixgbe_wr(x, IXGBE_EICR, IXGBE_BIT(q));
 	ixgbe_wr(x, IXGBE_EIMS_EX(0), IXGBE_BIT(q));

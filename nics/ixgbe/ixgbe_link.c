@@ -99,18 +99,34 @@ static unsigned speed(uint32_t links)
 /*
  * Taking the causes away lets the next change of the link signal again. With GPIE.OCD those of
  * queues stay; without vectors nobody waits for them. A refused access to memory stops a queue
- * without a word in its ring, so here is where it can be told.
+ * without a word in its ring, so here is where it can be told; ixgbe_check() wants it again.
  */
 static void read_causes(struct ixgbe *x)
 {
 	uint32_t v = ixgbe_rd(x, IXGBE_EICR);
 
-	if (weir_mmio_gone(v) || !(v & IXGBE_EI_PCI))
+	if (weir_mmio_gone(v) || !(v & IXGBE_EI_PCI) || x->refused)
 		return;
+	x->refused = true;
 	weir_log(x->port.w, WEIR_LOG_WARN, "device-fault",
 		 "%s: an access of the device to memory was refused (EICR %08x); the queue that it "
 		 "was for may stand still until the port is stopped and started",
 		 x->port.name, v);
+}
+
+/**
+ * ixgbe_check() - look whether the device is there, and whether it reports a fault
+ * @p: running port
+ * Return: 0, -ENODEV, or -EIO if memory was refused to it since it was started.
+ */
+int ixgbe_check(struct weir_port *p)
+{
+	struct ixgbe *x = ixgbe_of(p);
+
+	if (ixgbe_alive(x))
+		return -ENODEV;
+	read_causes(x);
+	return x->refused ? -EIO : 0;
 }
 
 int ixgbe_link(struct weir_port *p, struct weir_link *link)

@@ -49,6 +49,9 @@ static const struct ixgbe_stat table[] = {
 	{ "fccrc", 0x05118, false },	  { "ssvpc", 0x08780, false },
 };
 
+/* Places in these tables. */
+enum { STAT_MPC0 = 7, QSTAT_QPRC = 0, QSTAT_QPRDC = 1 };
+
 static_assert(WEIR_ARRAY_SIZE(table) == IXGBE_N_PORT_STATS, "struct ixgbe holds every counter");
 
 #define NAMES(n)                                                                              \
@@ -148,4 +151,31 @@ int ixgbe_xstats(struct weir_port *p, struct weir_xstat *s, unsigned n)
 			s[i] = (struct weir_xstat){ qtable[k].name[q], x->qstats[q][k] };
 	}
 	return (int)have;
+}
+
+/**
+ * ixgbe_arrived() - packets that the device has taken for a queue, or dropped for want of descriptors
+ * @p: port
+ * @q: queue
+ * @n: receives the number
+ *
+ * Those of the only queue, which has no DROP_EN, are dropped by the packet buffer.
+ * Return: 0, or -ENODEV.
+ */
+int ixgbe_arrived(struct weir_port *p, unsigned q, uint64_t *n)
+{
+	struct ixgbe *x = ixgbe_of(p);
+	uint64_t got = ixgbe_rd(x, IXGBE_QPRC(q)), dropped = ixgbe_rd(x, IXGBE_QPRDC(q));
+	uint64_t missed = p->conf.n_rxq == 1 ? ixgbe_rd(x, table[STAT_MPC0].reg) : 0;
+
+	/* All-ones are no counts. */
+	if (ixgbe_alive(x))
+		return -ENODEV;
+	x->qstats[q][QSTAT_QPRC] += got;
+	x->qstats[q][QSTAT_QPRDC] += dropped;
+	x->stats[STAT_MPC0] += missed;
+	*n = x->qstats[q][QSTAT_QPRC] + x->qstats[q][QSTAT_QPRDC];
+	if (p->conf.n_rxq == 1)
+		*n += x->stats[STAT_MPC0];
+	return 0;
 }

@@ -92,8 +92,12 @@ static void tx_reclaim(struct ixgbe_txq *q)
 		q->rs_head = (uint16_t)ixgbe_next(q->rs_head, q->size);
 		q->n_rs--;
 	}
-	if (!bufs)
+	if (!bufs) {
+		if (q->n_rs)
+			weir_txq_idle(&q->q);
 		return;
+	}
+	weir_txq_busy(&q->q);
 	weir_dma_rmb();
 	tx_free(q, bufs);
 }

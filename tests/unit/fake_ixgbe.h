@@ -337,6 +337,12 @@ struct weir_iodev *weir_pci_iodev(struct weir_pci *d)
 	return (struct weir_iodev *)d;
 }
 
+enum weir_mode weir_iodev_mode(const struct weir_iodev *d)
+{
+	(void)d;
+	return WEIR_MODE_CDEV;
+}
+
 int weir_iodev_region(struct weir_iodev *d, unsigned index, struct weir_region *r)
 {
 	(void)d;

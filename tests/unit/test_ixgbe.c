@@ -435,6 +435,50 @@ static void test_gone_running(void **state)
 	assert_int_equal(weir_tx_reap(txq()), 1);
 }
 
+/* What weir_port_check() learns from this driver; what it makes of it is in test_watch.c. */
+static void test_check(void **state)
+{
+	struct weir_pkt p[1];
+	uint64_t n;
+
+	(void)state;
+	start((struct weir_port_conf){ 0 });
+	assert_int_equal(weir_port_check(env.port), 0);
+	/* with one queue the packet buffer's misses are its own */
+	fake.reg[IXGBE_QPRC(0) / 4] = 3;
+	fake.reg[IXGBE_QPRDC(0) / 4] = 2;
+	fake.reg[0x3fa0 / 4] = 7;
+	assert_int_equal(env.port->ops->arrived(env.port, 0, &n), 0);
+	assert_int_equal(n, 12);
+	assert_int_equal(env.port->ops->arrived(env.port, 0, &n), 0);
+	assert_int_equal(n, 12);
+	/* in flight: idle as often as it is looked for, until it is reported */
+	fake.tx_stuck = true;
+	make(p, 1, 100, 1);
+	assert_int_equal(weir_tx_post(txq(), p, 1), 1);
+	weir_tx_kick(txq());
+	assert_int_equal(txq()->idle_since, 0);
+	assert_int_equal(weir_tx_reap(txq()), 1);
+	assert_true(txq()->idle_since != 0);
+	fake.tx_stuck = false;
+	fake_tx(0);
+	assert_int_equal(weir_tx_reap(txq()), 0);
+	assert_int_equal(txq()->idle_since, 0);
+	assert_int_equal(weir_tx_reap(txq()), 0);
+	assert_int_equal(txq()->idle_since, 0);
+	/* refused memory: until the port is started again */
+	fake.reg[IXGBE_EICR / 4] |= IXGBE_EI_PCI;
+	assert_int_equal(weir_port_check(env.port), -EIO);
+	assert_string_equal(env.last_id, "device-fault");
+	assert_int_equal(weir_port_stop(env.port), 0);
+	assert_int_equal(weir_port_start(env.port), 0);
+	assert_int_equal(weir_port_check(env.port), 0);
+	fake.gone = true;
+	assert_int_equal(weir_port_check(env.port), -ENODEV);
+	assert_string_equal(env.last_id, "device-gone");
+	assert_int_equal(env.port->ops->arrived(env.port, 0, &n), -ENODEV);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,6 +498,7 @@ int main(void)
 		T(test_lsc_alone),
 		T(test_gone_sweep),
 		T(test_gone_running),
+		T(test_check),
 	};
 
 	return RUN_ALL("ixgbe", tests);
