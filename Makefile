@@ -100,6 +100,7 @@ KERNEL_CALLS := open close ioctl mmap munmap pread pwrite eventfd memfd_create f
 	calloc malloc strdup readlink
 UNIT_WRAP_test_iommu := $(KERNEL_CALLS:%=-Wl,--wrap=%)
 UNIT_WRAP_test_pci_dev := $(UNIT_WRAP_test_iommu)
+UNIT_WRAP_test_pci_events := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_walk := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_hwpt := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_vfio_user_sweep := $(patsubst %,-Wl$(COMMA)--wrap=%,calloc realloc socket connect \

@@ -125,12 +125,20 @@ static void close_eventfds(struct weir_pci *d)
 	d->n_vectors = 0;
 }
 
+/* Those that are there stay: somebody may wait on them. */
 static int make_eventfds(struct weir_pci *d, unsigned n)
 {
-	d->vectors = calloc(n, sizeof(*d->vectors));
-	if (!d->vectors)
+	int *vectors = calloc(n, sizeof(*vectors));
+
+	if (!vectors)
 		return -ENOMEM;
-	for (d->n_vectors = 0; d->n_vectors < n; d->n_vectors++) {
+	while (d->n_vectors > n)
+		close(d->vectors[--d->n_vectors]);
+	if (d->n_vectors)
+		memcpy(vectors, d->vectors, d->n_vectors * sizeof(*vectors));
+	free(d->vectors);
+	d->vectors = vectors;
+	for (; d->n_vectors < n; d->n_vectors++) {
 		int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 
 		if (fd < 0)
@@ -146,17 +154,19 @@ int weir_pci_msix(struct weir_pci *d, unsigned n)
 {
 	int err = 0, have;
 
-	if (d->n_vectors) {
+	if (d->n_vectors)
 		weir_iodev_irq_set(d->io, WEIR_IRQ_MSIX, 0, NULL);
+	if (!n) {
 		close_eventfds(d);
-	}
-	if (!n)
 		return 0;
+	}
 	have = weir_pci_msix_count(d);
-	if (have < 0 || (unsigned)have < n)
+	if (have < 0 || (unsigned)have < n) {
+		close_eventfds(d);
 		return weir_fail(d->w, have < 0 ? have : ENOSPC, "msix",
 				 "%s: %u MSI-X vectors wanted, the device has %d", d->name, n,
 				 have < 0 ? 0 : have);
+	}
 	err = make_eventfds(d, n);
 	if (!err)
 		err = weir_iodev_irq_set(d->io, WEIR_IRQ_MSIX, n, d->vectors);
@@ -212,18 +222,29 @@ static int set_up(struct weir_pci *d, struct weir_ioas *as)
 	return err;
 }
 
+static struct weir_pci *new_device(struct weir_iommu *iommu)
+{
+	struct weir_pci *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->iommu = iommu;
+	d->w = weir_iommu_handle(iommu);
+	for (unsigned i = 0; i < WEIR_PCI_EVENTS; i++)
+		d->events[i] = -1;
+	return d;
+}
+
 int weir_pci_open(struct weir_iommu *iommu, struct weir_bdf bdf, enum weir_mode mode,
 		  struct weir_ioas *as, struct weir_pci **out)
 {
 	struct weir *w = weir_iommu_handle(iommu);
+	struct weir_pci *d = new_device(iommu);
 	char dir[PATH_MAX];
-	struct weir_pci *d = calloc(1, sizeof(*d));
 	int err;
 
 	if (!d)
 		return -ENOMEM;
-	d->iommu = iommu;
-	d->w = w;
 	weir_bdf_format(bdf, d->name);
 	err = weir_pci_info(w, bdf, &d->info);
 	if (!err)
@@ -271,13 +292,11 @@ static int read_identity(struct weir_pci *d)
 int weir_pci_open_user(struct weir_iommu *iommu, const char *path, struct weir_ioas *as,
 		       unsigned flags, struct weir_pci **out)
 {
-	struct weir_pci *d = calloc(1, sizeof(*d));
+	struct weir_pci *d = new_device(iommu);
 	int err;
 
 	if (!d)
 		return -ENOMEM;
-	d->iommu = iommu;
-	d->w = weir_iommu_handle(iommu);
 	d->look = flags & WEIR_PCI_LOOK;
 	d->info.node = d->info.group = -1;
 	if ((size_t)snprintf(d->name, sizeof(d->name), "vfio-user:%s", path) >= sizeof(d->name)) {
@@ -310,6 +329,7 @@ void weir_pci_close(struct weir_pci *d)
 		weir_pci_msix(d, 0);
 		weir_pci_reset(d);
 	}
+	weir_pci_unwatch(d);
 	weir_pci_unmap_bars(d);
 	weir_iodev_detach(d->io);
 	weir_iodev_close(d->io);

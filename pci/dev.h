@@ -5,7 +5,8 @@
 
 #include "pci/internal.h"
 
-#define WEIR_PCI_BARS 6
+#define WEIR_PCI_BARS	6
+#define WEIR_PCI_EVENTS 2
 
 struct weir_pci {
 	struct weir *w;
@@ -20,10 +21,13 @@ struct weir_pci {
 		void *va; /* NULL: not mapped */
 		size_t len;
 	} bars[WEIR_PCI_BARS];
+	int events[WEIR_PCI_EVENTS]; /* eventfds (events.c), -1: not watched */
 	int *vectors;
 	unsigned n_vectors;
 };
 
+/* No more events (events.c). */
+void weir_pci_unwatch(struct weir_pci *d);
 void weir_pci_unmap_bars(struct weir_pci *d);
 
 #endif

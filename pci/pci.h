@@ -247,7 +247,8 @@ WEIR_API int weir_pci_reg_write32(struct weir_pci *d, unsigned bar, uint64_t off
  * weir_pci_msix() - MSI-X vectors as eventfds
  * @n: vectors; 0 turns them off
  *
- * The eventfds are non-blocking and belong to the device: weir_pci_msix_fd().
+ * The eventfds are non-blocking and belong to the device: weir_pci_msix_fd(). When the number
+ * changes, those of the vectors that stay are the same ones as before. On failure there are none.
  * Return: 0; -ENOSPC if the device has fewer.
  */
 WEIR_API int weir_pci_msix(struct weir_pci *d, unsigned n);
@@ -256,6 +257,35 @@ WEIR_API int weir_pci_msix_count(struct weir_pci *d);
 WEIR_API int weir_pci_msix_fd(struct weir_pci *d, unsigned i);
 /* Empty an eventfd. Return: the count that was in it. */
 WEIR_API uint64_t weir_eventfd_drain(int fd);
+
+enum weir_pci_event {
+	/*
+	 * The device is wanted back: its driver is being unbound, or it is removed or unplugged. The
+	 * kernel waits for weir_pci_close(), and with it whoever asked.
+	 */
+	WEIR_PCI_EVENT_REQUEST = 1,
+	/* PCI Express reported an error that was not corrected (AER): stop and close the device. */
+	WEIR_PCI_EVENT_ERROR = 2,
+};
+
+/**
+ * weir_pci_watch() - have requests and errors told
+ *
+ * One eventfd each, non-blocking, the device's own; a second call changes nothing. An event that a
+ * device or its server cannot tell is left out.
+ * Return: the enum weir_pci_event that will be told, or negative errno (no eventfd left).
+ */
+WEIR_API int weir_pci_watch(struct weir_pci *d);
+/* The eventfd of one event, for poll(); -EINVAL if it is not watched. */
+WEIR_API int weir_pci_event_fd(struct weir_pci *d, enum weir_pci_event event);
+/**
+ * weir_pci_events() - what came since the last call; never waits
+ *
+ * Whoever gets WEIR_PCI_EVENT_REQUEST stops using the device and closes it, within a second if
+ * others are not to wait. Any thread, one at a time.
+ * Return: set of enum weir_pci_event.
+ */
+WEIR_API unsigned weir_pci_events(struct weir_pci *d);
 
 /* Function reset; see weir_iodev_reset(). Bus mastering is off afterwards. */
 WEIR_API int weir_pci_reset(struct weir_pci *d);

@@ -65,6 +65,7 @@ struct fv_dev {
 	unsigned iommu;	     /* which one it is behind */
 	unsigned pasid_log2; /* PASIDs that it can send */
 	unsigned irqs;
+	int events[2]; /* eventfds of the error and the request interrupt, -1: none */
 	uint8_t config[4096];
 };
 
@@ -81,7 +82,7 @@ static struct fake {
 	uint64_t page_sizes;
 	bool no_hw_info, no_hwpt_pasid;
 	uint64_t vtd_cap, vtd_ecap;
-	bool no_map_file, no_type1v2, no_caps, no_reset, cdev_refuses;
+	bool no_map_file, no_type1v2, no_caps, no_reset, cdev_refuses, no_aer;
 	/* BAR 3's capabilities as raw bytes, from offset sizeof(struct vfio_region_info) on */
 	uint8_t blob[512];
 	unsigned blob_len, cap_offset;
@@ -212,6 +213,7 @@ static void fv_close_device(struct fv_dev *d)
 {
 	d->fd = -1;
 	d->irqs = 0;
+	d->events[0] = d->events[1] = -1;
 	fake.dma_faults += d->config[PCI_COMMAND] >> 2 & 1;
 	fv_detach_all(d);
 }
@@ -403,8 +405,9 @@ static void fv_begin(void)
 	for (unsigned i = 0; i < FV_DEVS; i++) {
 		char name[64];
 
-		fake.devs[i] =
-			(struct fv_dev){ .name = names[i], .group = i < 2 ? 5 : 6, .fd = -1 };
+		fake.devs[i] = (struct fv_dev){
+			.name = names[i], .group = i < 2 ? 5 : 6, .fd = -1, .events = { -1, -1 }
+		};
 		fs_add(names[i], (int)fake.devs[i].group, "vfio-pci");
 		snprintf(name, sizeof(name), "vfio-dev/vfio%u/dev", i);
 		fs_put("511:0\n", fs_dev(names[i], name));

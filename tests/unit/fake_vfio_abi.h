@@ -254,10 +254,18 @@ static int fv_region(struct fv_dev *d, struct vfio_region_info *r)
 static int fv_set_irqs(struct fv_dev *d, struct vfio_irq_set *s)
 {
 	bool fds = s->flags & VFIO_IRQ_SET_DATA_EVENTFD;
+	unsigned event = s->index - VFIO_PCI_ERR_IRQ_INDEX;
 
 	if (s->argsz != sizeof(*s) + (fds ? s->count * 4 : 0) ||
-	    s->index != VFIO_PCI_MSIX_IRQ_INDEX)
+	    (s->index != VFIO_PCI_MSIX_IRQ_INDEX && event > 1))
 		return fv_err(EINVAL);
+	/* The error and the request interrupt: one each. */
+	if (event <= 1) {
+		if (s->start || s->count > 1 || (event == 0 && fake.no_aer))
+			return fv_err(EINVAL);
+		d->events[event] = fds ? ((int *)s->data)[0] : -1;
+		return 0;
+	}
 	if (!(s->flags & VFIO_IRQ_SET_ACTION_TRIGGER) || s->start + s->count > FV_VECTORS)
 		return fv_err(EINVAL);
 	for (unsigned i = 0; fds && i < s->count; i++)
@@ -283,6 +291,8 @@ static int fv_device(struct fv_dev *d, unsigned long req, void *arg)
 		return fv_region(d, arg);
 	case VFIO_DEVICE_GET_IRQ_INFO:
 		if (irq->argsz < sizeof(*irq) || irq->index >= VFIO_PCI_NUM_IRQS)
+			return fv_err(EINVAL);
+		if (irq->index == VFIO_PCI_ERR_IRQ_INDEX && fake.no_aer)
 			return fv_err(EINVAL);
 		irq->flags = VFIO_IRQ_INFO_EVENTFD;
 		irq->count = irq->index == VFIO_PCI_MSIX_IRQ_INDEX ? FV_VECTORS : 1;
