@@ -203,7 +203,7 @@ int weir_port_configure(struct weir_port *p, const struct weir_port_conf *conf)
 
 int weir_port_queue_cache(struct weir_port *p, unsigned q, struct weir_cache *c)
 {
-	if (p->state != WEIR_PORT_READY || (q >= p->conf.n_rxq && q >= p->conf.n_txq))
+	if (p->state == WEIR_PORT_OPEN || (q >= p->conf.n_rxq && q >= p->conf.n_txq))
 		return weir_fail(p->w, EINVAL, "state", "%s: no queue %u that could take a cache",
 				 p->name, q);
 	if (c && weir_pool_va_base(c->pool) != weir_window(p->w).base)

@@ -250,7 +250,8 @@ struct weir_xstat {
  * @rx_intr_fd: eventfd of a queue's interrupt; stays the driver's
  * @rx_intr_arm: interrupt when packets arrive on @q. Return 1 if some are there already, else 0
  * @rx_intr_disarm: no more interrupts from @q
- * @lsc_fd: eventfd that is signalled when the link changes, or negative errno
+ * @lsc_fd: eventfd that is signalled when the link changes, or negative errno. A driver may make
+ *          another one when the port is configured again
  * @service: see weir_port_service(); absent where nothing is to be looked after
  * @check: look whether the device is there and reports a fault of its own: 0, -ENODEV, -EIO (stop
  *         and start may help) with a sentence. Only while running
@@ -394,9 +395,12 @@ WEIR_API int weir_port_configure(struct weir_port *p, const struct weir_port_con
 
 /**
  * weir_port_queue_cache() - name the stack of the thread that will own queue @q of both sides
- * @p: configured port, not running
+ * @p: configured port
  * @q: queue number
  * @c: stack; must outlive the run. Its pool is of the port's handle
+ *
+ * On a running port nobody may poll the queue meanwhile: so it moves to another thread, or to one
+ * that stops the port while the old thread goes on with other queues.
  */
 WEIR_API int weir_port_queue_cache(struct weir_port *p, unsigned q, struct weir_cache *c);
 

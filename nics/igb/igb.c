@@ -65,9 +65,9 @@ static void igb_unconfigure(struct weir_port *p)
 	struct igb *g = igb_of(p);
 
 	igb_queues_destroy(g);
-	/* The vector of the link alone can stay: its eventfd may be in use. */
+	/* The vector of the link stays: its eventfd may be in use. */
 	if (g->n_vec > 1)
-		igb_intr_setup(g, 0);
+		igb_intr_setup(g, 1);
 }
 
 /* The common part completes RSS for several queues only; its hash can be wanted with one too. */

@@ -104,7 +104,8 @@ static void test_states(void **state)
 	assert_text("runs already");
 	assert_int_equal(weir_port_configure(p, &c), -EBUSY);
 	assert_int_equal(weir_port_mtu_set(p, 1000), -EBUSY);
-	assert_int_equal(weir_port_queue_cache(p, 0, cache), -EINVAL);
+	/* A queue that nobody polls may move to another thread's cache. */
+	assert_int_equal(weir_port_queue_cache(p, 0, cache), 0);
 	assert_called("");
 	assert_int_equal(weir_port_stop(p), 0);
 	assert_int_equal(weir_port_stop(p), 0);
