@@ -26,6 +26,8 @@ const struct nic_fault_row nic_fault_table[] = {
 	{ "gone-frame", FAULT_GONE_FRAME, 1000, "the socket closes after N received frames" },
 	{ "stall-frame", FAULT_STALL_FRAME, 1000, "no answer after N received frames" },
 	{ "dma", FAULT_DMA, 100, "the N-th access to memory is refused" },
+	{ "request", FAULT_REQUEST, 1000, "the device is asked back after N received frames" },
+	{ "error", FAULT_ERROR, 1000, "the bus reports an error after N received frames" },
 };
 const unsigned nic_fault_count = WEIR_ARRAY_SIZE(nic_fault_table);
 

@@ -44,6 +44,8 @@ enum nic_fault {
 	FAULT_GONE_FRAME,
 	FAULT_STALL_FRAME,
 	FAULT_DMA,
+	FAULT_REQUEST,
+	FAULT_ERROR,
 };
 
 struct nic_fault_row {

@@ -317,6 +317,18 @@ static bool misbehaves(struct vu *v)
 	return f == FAULT_GONE && v->messages == v->nic.fault_arg;
 }
 
+/* What is wanted of the client, or befell the device: by its own interrupt. */
+static void tell_event(struct vu *v)
+{
+	enum nic_fault f = v->nic.fault;
+
+	if ((f != FAULT_REQUEST && f != FAULT_ERROR) || v->told_event ||
+	    v->nic.fault_seen < v->nic.fault_arg)
+		return;
+	v->told_event = vu_irq_tell(v, f == FAULT_REQUEST ? VFIO_PCI_REQ_IRQ_INDEX
+							  : VFIO_PCI_ERR_IRQ_INDEX);
+}
+
 /* A whole message is there. Return: false if the client must go. */
 static bool act(struct vu *v, const struct vu_hdr *h)
 {
@@ -355,6 +367,7 @@ int vu_poll(struct vu *v)
 	}
 	if (v->nic.fault == FAULT_GONE_FRAME && v->nic.fault_seen >= v->nic.fault_arg)
 		return hang_up(v);
+	tell_event(v);
 	while (v->fd >= 0 && done < 64) {
 		int r = receive(v, sizeof(h));
 
@@ -383,7 +396,7 @@ bool vu_accept(struct vu *v)
 	if (v->fd < 0)
 		return false;
 	v->in_have = 0;
-	v->versioned = v->stalled = false;
+	v->versioned = v->stalled = v->told_event = false;
 	v->clients++;
 	return true;
 }

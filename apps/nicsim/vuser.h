@@ -27,6 +27,7 @@
  * @no_mmap: offer none
  * @in, @in_have: message being received; @fds, @n_fds came with it
  * @out, @out_len: reply; @out_fd goes with it
+ * @told_event: the request or error interrupt of a fault has been sent
  * @irq: eventfds; MSI-X vectors, and one each of the others
  * @messages: received so far; @clients: accepted so far; @errors: replies that were errors
  */
@@ -36,7 +37,7 @@ struct vu {
 	struct pcicfg cfg;
 	char path[108];
 	int listen, fd, pages_fd;
-	bool no_mmap, versioned, stalled;
+	bool no_mmap, versioned, stalled, told_event;
 	_Alignas(16) uint8_t in[VU_MSG_MAX];
 	size_t in_have;
 	int fds[VU_FDS_MAX];
@@ -76,6 +77,8 @@ int vu_irq_info(struct vu *v, const void *msg, size_t len);
 int vu_irq_set(struct vu *v, const void *msg, size_t len);
 int vu_device_reset(struct vu *v);
 void vu_irqs_close(struct vu *v);
+/* Signal an interrupt that is no MSI-X vector. Return: whether the client listens. */
+bool vu_irq_tell(struct vu *v, unsigned index);
 /* Signal an interrupt; struct nic calls it. */
 void vu_raise(void *arg, unsigned vector);
 

@@ -230,6 +230,14 @@ void vu_raise(void *arg, unsigned vector)
 	}
 }
 
+bool vu_irq_tell(struct vu *v, unsigned index)
+{
+	int fd = *irq_slot(v, index, 0);
+
+	signal_fd(fd);
+	return fd >= 0;
+}
+
 void vu_irqs_close(struct vu *v)
 {
 	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(v->irq); i++) {
