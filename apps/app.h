@@ -8,8 +8,8 @@
 #include <sched.h>
 #include <stdio.h>
 
-/* Exit statuses: done, could not be done, not understood. */
-enum { APP_OK = 0, APP_FAIL = 1, APP_USAGE = 2 };
+/* Exit statuses: done; could not be done; not understood; done but for a NIC that was asked back. */
+enum { APP_OK = 0, APP_FAIL = 1, APP_USAGE = 2, APP_ASKED = 3 };
 
 /**
  * struct app_cmd - a subcommand; one file each, listed in main.c

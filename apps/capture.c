@@ -137,12 +137,12 @@ static void wait_for(struct rt *rt, const struct capture_opts *o)
 	}
 }
 
-/* What the NIC itself had no descriptor for, where it counts that. */
+/* What the NIC itself had no descriptor for, where it counts that; nothing if it has left. */
 static uint64_t missed_by_nic(struct weir_port *p)
 {
 	struct weir_xstat x[256];
 	uint64_t n = 0;
-	int have = weir_port_xstats(p, x, WEIR_ARRAY_SIZE(x));
+	int have = p ? weir_port_xstats(p, x, WEIR_ARRAY_SIZE(x)) : 0;
 
 	for (int i = 0; i < have && i < (int)WEIR_ARRAY_SIZE(x); i++)
 		if (!strcmp(x[i].name, "mpc") || !strncmp(x[i].name, "rqdpc", 5))
@@ -153,9 +153,9 @@ static uint64_t missed_by_nic(struct weir_port *p)
 static int capture(struct capture_opts *o)
 {
 	struct rt *rt = calloc(1, sizeof(*rt));
-	struct weir_qstats s = { 0 };
+	struct rt_sides s;
 	uint64_t missed;
-	int err;
+	int err, status;
 
 	if (!rt)
 		return APP_FAIL;
@@ -167,24 +167,26 @@ static int capture(struct capture_opts *o)
 	if (!err)
 		err = rt_start(rt);
 	if (!err) {
-		fprintf(stderr, "capturing on %s to %s\n", rt->ports[0].port->name, o->file.file);
+		fprintf(stderr, "capturing on %s to %s\n", rt->ports[0].name, o->file.file);
 		wait_for(rt, o);
 		missed = missed_by_nic(rt->ports[0].port);
 		rt_stop(rt);
-		weir_qstats_read(&rt->ports[0].port->rxq[0]->stats, &s);
+		rt_sides(&rt->ports[0], 0, &s);
 		if (!o->quiet)
 			fprintf(stderr,
 				"%llu packets captured\n%llu packets received by filter\n"
 				"%llu packets dropped\n",
-				(unsigned long long)rt->cap_written, (unsigned long long)s.packets,
+				(unsigned long long)rt->cap_written,
+				(unsigned long long)s.rx.packets,
 				(unsigned long long)(rt_capture_missed(rt) + missed));
 		err = rt_close(rt);
 	} else {
 		rt_close(rt);
 	}
 out:
+	status = rt_status(rt, err);
 	free(rt);
-	return err ? APP_FAIL : APP_OK;
+	return status;
 }
 
 static int run(int argc, char **argv)

@@ -10,8 +10,12 @@
 /* Passes without a packet before a worker goes to sleep, and the longest sleep. */
 #define IDLE_PASSES 2000
 #define SLEEP_MS    100
+/* While frames wait in a TX ring: they tell nobody when they are gone. */
+#define SLEEP_TX_MS 1
 /* How long the last packets may take to leave a TX ring at the end. */
 #define DRAIN_US 200000
+/* How often a paused worker looks whether it may go on. */
+#define PAUSE_US 50
 
 static unsigned count_packets(const struct weir_pkt *p, unsigned n)
 {
@@ -151,6 +155,75 @@ static unsigned pass_route(struct fwd_worker *w, struct fwd_route *r)
 	return n;
 }
 
+static void ask(struct fwd_worker *w, enum fwd_ask what)
+{
+	__atomic_store_n(&w->asked, what, __ATOMIC_RELEASE);
+}
+
+static enum fwd_ask asked(const struct fwd_worker *w)
+{
+	return __atomic_load_n(&w->asked, __ATOMIC_ACQUIRE);
+}
+
+void fwd_leave(struct fwd_worker *w, struct weir_port *p)
+{
+	w->leaving = p;
+	ask(w, FWD_LEAVE);
+}
+
+bool fwd_left(const struct fwd_worker *w)
+{
+	return asked(w) == FWD_GO_ON;
+}
+
+void fwd_pause(struct fwd_worker *w)
+{
+	ask(w, FWD_PAUSE);
+}
+
+bool fwd_paused(const struct fwd_worker *w)
+{
+	return asked(w) == FWD_PAUSED;
+}
+
+void fwd_resume(struct fwd_worker *w)
+{
+	ask(w, FWD_GO_ON);
+}
+
+/* Routes keep their order; what waited for a ring that goes is given up. */
+static void take_out(struct fwd_worker *w, const struct weir_port *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->n_routes; i++) {
+		struct fwd_route *r = &w->routes[i];
+
+		if (r->rxq->port != p && (!r->txq || r->txq->port != p)) {
+			if (n != i)
+				w->routes[n] = *r;
+			n++;
+		} else if (r->n_held) {
+			give_up(w, r);
+		}
+	}
+	__atomic_store_n(&w->n_routes, n, __ATOMIC_RELAXED);
+}
+
+/* Between two passes: what another thread asked for. */
+static void answer(struct fwd_worker *w)
+{
+	if (asked(w) == FWD_LEAVE) {
+		take_out(w, w->leaving);
+		ask(w, FWD_GO_ON);
+		return;
+	}
+	ask(w, FWD_PAUSED);
+	while (asked(w) == FWD_PAUSED && !__atomic_load_n(w->stop, __ATOMIC_RELAXED))
+		weir_sleep_us(PAUSE_US);
+	ask(w, FWD_GO_ON);
+}
+
 unsigned fwd_pass(struct fwd_worker *w)
 {
 	unsigned moved = 0;
@@ -193,12 +266,11 @@ static bool arm_all(struct fwd_worker *w, struct pollfd *fds)
 static void sleep_on_interrupts(struct fwd_worker *w)
 {
 	struct pollfd fds[FWD_MAX_ROUTES];
+	int ms = reap_all(w) ? SLEEP_TX_MS : SLEEP_MS;
 
-	if (reap_all(w))
-		return;
 	if (arm_all(w, fds)) {
 		weir_count(&w->sleeps, 1);
-		poll(fds, w->n_routes, SLEEP_MS);
+		poll(fds, w->n_routes, ms);
 	}
 	for (unsigned i = 0; i < w->n_routes; i++) {
 		struct weir_rxq *q = w->routes[i].rxq;
@@ -253,6 +325,8 @@ void *fwd_run(void *arg)
 		w->err = -pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 	}
 	while (!__atomic_load_n(w->stop, __ATOMIC_RELAXED)) {
+		if (weir_unlikely(asked(w) != FWD_GO_ON))
+			answer(w);
 		if (fwd_pass(w))
 			passes = 0;
 		else

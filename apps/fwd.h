@@ -20,6 +20,8 @@ enum fwd_idle {
 	FWD_SLEEP, /* after a while of nothing, sleep on the RX interrupts */
 };
 
+enum fwd_ask { FWD_GO_ON, FWD_LEAVE, FWD_PAUSE, FWD_PAUSED };
+
 /**
  * struct fwd_route - from one RX queue onwards
  * @rxq: where packets come from
@@ -52,6 +54,8 @@ struct fwd_route {
  * @snaplen: bytes of each
  * @lossless: rather leave packets in the NIC than miss one in @cap
  * @stop: set to end the loop
+ * @asked: what another thread wants of it between two passes; it answers there too
+ * @leaving: FWD_LEAVE: the port to take out of the loop
  * @budget: packets that may still be received by all workers, or NULL
  * @hold_cycles: how long to hold packets for a full TX ring before dropping them
  * @forwarded: packets handed to TX (or captured); read by anyone
@@ -69,6 +73,8 @@ struct fwd_worker {
 	unsigned snaplen;
 	bool lossless;
 	int *stop;
+	enum fwd_ask asked;
+	struct weir_port *leaving;
 	int64_t *budget;
 	uint64_t hold_cycles;
 	uint64_t forwarded weir_cacheline;
@@ -79,6 +85,25 @@ struct fwd_worker {
 	int err;
 	pthread_t thread;
 };
+
+/**
+ * fwd_leave() - ask a running worker to take a port out of its loop; any one other thread
+ * @w: worker
+ * @p: port; every route from it and to it goes
+ *
+ * One thing at a time: ask again only once fwd_left() says so.
+ */
+void fwd_leave(struct fwd_worker *w, struct weir_port *p);
+/* Whether the worker has done so: it touches no queue of the port any more. */
+bool fwd_left(const struct fwd_worker *w);
+
+/*
+ * Ask a running worker to wait, touching no queue and no cache, until fwd_resume(). It does once
+ * fwd_paused() says so.
+ */
+void fwd_pause(struct fwd_worker *w);
+bool fwd_paused(const struct fwd_worker *w);
+void fwd_resume(struct fwd_worker *w);
 
 /* One pass over all routes. Return: segments moved. */
 unsigned fwd_pass(struct fwd_worker *w);

@@ -243,7 +243,7 @@ static int forward(const struct l2fwd_opts *o)
 	bool live = o->stats && isatty(STDOUT_FILENO) && !o->json;
 	struct rt *rt = calloc(1, sizeof(*rt));
 	struct report *rep = NULL;
-	int err;
+	int err, status;
 
 	if (!rt)
 		return APP_FAIL;
@@ -271,8 +271,9 @@ static int forward(const struct l2fwd_opts *o)
 	else
 		err = rt_close(rt);
 out:
+	status = rt_status(rt, err);
 	free(rt);
-	return err ? APP_FAIL : APP_OK;
+	return status;
 }
 
 static int run(int argc, char **argv)
@@ -314,6 +315,8 @@ const struct app_cmd cmd_l2fwd = {
 		"  -v, --verbose          say more; twice for all\n"
 		"\n"
 		"NICs that a kernel driver has are taken for the run and given back after it.\n"
-		"SIGINT, SIGTERM and SIGHUP end the run cleanly.\n",
+		"SIGINT, SIGTERM and SIGHUP end the run cleanly. A NIC that fails, or that the\n"
+		"kernel asks back (unbound, removed, unplugged), leaves the run and the others go on;\n"
+		"exit status 1 tells of the one, 3 of the other.\n",
 	.run = run,
 };

@@ -37,15 +37,11 @@ static const struct {
 	[COL_DROP] = { "DROPS", 0, 12 },
 };
 
-struct sides {
-	struct weir_qstats rx, tx;
-};
-
 struct report {
 	const struct rt *rt;
 	bool live;
 	uint64_t began, last;
-	struct sides prev[RT_MAX_PORTS][WEIR_MAX_QUEUES];
+	struct rt_sides prev[RT_MAX_PORTS][WEIR_MAX_QUEUES];
 	char link[RT_MAX_PORTS][16]; /* as last seen while the port ran */
 };
 
@@ -65,15 +61,6 @@ int report_open(const struct rt *rt, bool live, struct report **out)
 void report_close(struct report *r)
 {
 	free(r);
-}
-
-static void read_queue(const struct weir_port *p, unsigned q, struct sides *s)
-{
-	memset(s, 0, sizeof(*s));
-	if (p->rxq[q])
-		weir_qstats_read(&p->rxq[q]->stats, &s->rx);
-	if (p->txq[q])
-		weir_qstats_read(&p->txq[q]->stats, &s->tx);
 }
 
 static void sum(struct weir_qstats *to, const struct weir_qstats *s)
@@ -112,7 +99,7 @@ static void set_num(struct libscols_line *l, unsigned col, double v)
 	scols_line_set_data(l, col, human(v, text, sizeof(text)));
 }
 
-static void drops_text(const struct sides *s, char *out, size_t size)
+static void drops_text(const struct rt_sides *s, char *out, size_t size)
 {
 	size_t n = 0;
 
@@ -127,7 +114,7 @@ static void drops_text(const struct sides *s, char *out, size_t size)
 }
 
 static void fill(struct libscols_line *l, const char *name, const char *link,
-		 const struct sides *now, const struct sides *was, double secs)
+		 const struct rt_sides *now, const struct rt_sides *was, double secs)
 {
 	char drops[160];
 
@@ -144,11 +131,14 @@ static void fill(struct libscols_line *l, const char *name, const char *link,
 	scols_line_set_data(l, COL_DROP, drops);
 }
 
-static void link_text(struct weir_port *p, char *out, size_t size)
+static void link_text(const struct rt_port *rp, char *out, size_t size)
 {
+	struct weir_port *p = rp->port;
 	struct weir_link k;
 
-	if (weir_port_failed(p))
+	if (rp->left == RT_ASKED)
+		snprintf(out, size, "given back");
+	else if (!p || weir_port_failed(p))
 		snprintf(out, size, "failed");
 	else if (!p->ops->link || weir_port_link(p, &k))
 		snprintf(out, size, "?");
@@ -162,20 +152,20 @@ static void link_text(struct weir_port *p, char *out, size_t size)
 
 static void add_port(struct report *r, struct libscols_table *t, unsigned i, double secs)
 {
-	struct weir_port *p = r->rt->ports[i].port;
+	const struct rt_port *p = &r->rt->ports[i];
 	unsigned queues = r->rt->o.queues;
-	struct sides total = { 0 }, before = { 0 }, now[WEIR_MAX_QUEUES];
+	struct rt_sides total = { 0 }, before = { 0 }, now[WEIR_MAX_QUEUES];
 	struct libscols_line *line = scols_table_new_line(t, NULL);
 	char name[24];
 
 	for (unsigned q = 0; q < queues; q++) {
-		read_queue(p, q, &now[q]);
+		rt_sides(p, q, &now[q]);
 		sum(&total.rx, &now[q].rx);
 		sum(&total.tx, &now[q].tx);
 		sum(&before.rx, &r->prev[i][q].rx);
 		sum(&before.tx, &r->prev[i][q].tx);
 	}
-	if (p->state == WEIR_PORT_RUNNING)
+	if (!p->port || p->port->state == WEIR_PORT_RUNNING)
 		link_text(p, r->link[i], sizeof(r->link[i]));
 	fill(line, p->name, r->link[i], &total, &before, secs);
 	for (unsigned q = 0; q < queues; q++) {
@@ -200,7 +190,7 @@ static struct libscols_table *new_table(void)
 void report_links(struct report *r)
 {
 	for (unsigned i = 0; i < r->rt->n_ports; i++)
-		link_text(r->rt->ports[i].port, r->link[i], sizeof(r->link[i]));
+		link_text(&r->rt->ports[i], r->link[i], sizeof(r->link[i]));
 }
 
 void report_tick(struct report *r, FILE *to)
@@ -288,23 +278,26 @@ static json_object *port_json(const struct rt_port *rp, unsigned queues)
 {
 	json_object *o = json_object_new_object(), *qs = json_object_new_array();
 	struct weir_port *p = rp->port;
-	struct sides total = { 0 }, s;
+	bool failed = p ? weir_port_failed(p) : rp->left == RT_FAILED;
+	struct rt_sides total = { 0 }, s;
 	uint8_t mac[6];
 	char text[24];
 
-	json_object_object_add(o, "device", json_object_new_string(p->name));
+	json_object_object_add(o, "device", json_object_new_string(rp->name));
 	json_object_object_add(o, "driver", json_object_new_string(rp->caps.driver));
-	mode_json(o, p);
-	if (p->ops->mac_get && !weir_port_mac_get(p, mac)) {
+	if (p)
+		mode_json(o, p);
+	if (p && p->ops->mac_get && !weir_port_mac_get(p, mac)) {
 		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
 			 mac[2], mac[3], mac[4], mac[5]);
 		json_object_object_add(o, "mac", json_object_new_string(text));
 	}
-	json_object_object_add(o, "failed", json_object_new_boolean(weir_port_failed(p)));
+	json_object_object_add(o, "failed", json_object_new_boolean(failed));
+	json_object_object_add(o, "given_back", json_object_new_boolean(rp->left == RT_ASKED));
 	for (unsigned q = 0; q < queues; q++) {
 		json_object *qo = json_object_new_object();
 
-		read_queue(p, q, &s);
+		rt_sides(rp, q, &s);
 		sum(&total.rx, &s.rx);
 		sum(&total.tx, &s.tx);
 		json_object_object_add(qo, "rx", side_json(&s.rx));
@@ -314,7 +307,8 @@ static json_object *port_json(const struct rt_port *rp, unsigned queues)
 	json_object_object_add(o, "rx", side_json(&total.rx));
 	json_object_object_add(o, "tx", side_json(&total.tx));
 	json_object_object_add(o, "queues", qs);
-	json_object_object_add(o, "hardware", xstats_json(p));
+	if (p)
+		json_object_object_add(o, "hardware", xstats_json(p));
 	return o;
 }
 
@@ -357,12 +351,11 @@ static void final_text(struct report *r)
 	printf("\n");
 	report_tick(r, stdout);
 	for (unsigned i = 0; i < rt->n_ports; i++) {
-		struct weir_pci *d = weir_port_pci(rt->ports[i].port);
+		const struct rt_port *p = &rt->ports[i];
 
-		if (d)
-			printf("%s: driver %s, %s mode\n", rt->ports[i].port->name,
-			       rt->ports[i].caps.driver,
-			       weir_mode_name(weir_iodev_mode(weir_pci_iodev(d))));
+		if (p->mode != WEIR_MODE_AUTO)
+			printf("%s: driver %s, %s mode\n", p->name, p->caps.driver,
+			       weir_mode_name(p->mode));
 	}
 	if (rt->o.capture)
 		printf("%llu packets captured to %s, %llu missed\n",

@@ -3,6 +3,7 @@
 #include "apps/publish.h"
 #include "core/clock.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -142,7 +143,14 @@ static int open_port(struct rt *rt, unsigned i)
 
 	if (err)
 		return err;
+	snprintf(p->name, sizeof(p->name), "%s", p->port->name);
 	weir_port_caps(p->port, &p->caps);
+	if (weir_port_pci(p->port)) {
+		p->mode = weir_iodev_mode(weir_pci_iodev(weir_port_pci(p->port)));
+		err = weir_pci_watch(weir_port_pci(p->port));
+		if (err < 0)
+			return err;
+	}
 	if (c.rx_desc == RT_DESC_MOST)
 		c.rx_desc = weir_min_u(c.rx_desc, p->caps.max_desc);
 	/* Frames longer than one buffer arrive in several segments. */
@@ -360,6 +368,8 @@ int rt_open(struct rt *rt, const struct rt_opts *o)
 		err = pcapw_open(rt->w, o->capture, &rt->pcap);
 	if (!err)
 		err = open_ports(rt);
+	if (!err)
+		err = weir_cache_create(rt->mem[0].pool, &rt->spare);
 	for (unsigned i = 0; i < rt->n_workers && !err; i++)
 		err = open_worker(rt, i);
 	if (err)
@@ -395,14 +405,6 @@ int rt_start(struct rt *rt)
 	return err;
 }
 
-static int port_failed(const struct rt *rt)
-{
-	for (unsigned i = 0; i < rt->n_ports; i++)
-		if (rt->ports[i].port && (rt->ports[i].gone || weir_port_failed(rt->ports[i].port)))
-			return -EIO;
-	return 0;
-}
-
 /* Packets that are done with: sent, or given up on. */
 static uint64_t settled(const struct rt *rt)
 {
@@ -413,27 +415,10 @@ static uint64_t settled(const struct rt *rt)
 	return n;
 }
 
-/*
- * A vfio-user server that ends leaves rings in which nothing moves: only its socket tells. And one
- * that has not mapped memory wants its requests served.
- */
-static void look_after(struct rt *rt)
-{
-	for (unsigned i = 0; i < rt->n_ports; i++) {
-		struct rt_port *p = &rt->ports[i];
-		struct weir_pci *d = p->port ? weir_port_pci(p->port) : NULL;
-
-		if (d && !p->gone && weir_iodev_service(weir_pci_iodev(d)))
-			p->gone = true;
-		if (p->port && !p->gone)
-			weir_port_service(p->port);
-	}
-}
-
 bool rt_done(struct rt *rt)
 {
-	look_after(rt);
-	return port_failed(rt) || __atomic_load_n(&rt->cap_err, __ATOMIC_ACQUIRE) ||
+	rt_look_after(rt);
+	return !rt_has_routes(rt) || __atomic_load_n(&rt->cap_err, __ATOMIC_ACQUIRE) ||
 	       (rt->o.count && __atomic_load_n(&rt->budget, __ATOMIC_RELAXED) <= 0 &&
 		settled(rt) >= rt->o.count);
 }
@@ -457,6 +442,33 @@ void rt_stop(struct rt *rt)
 	stop_capture(rt);
 }
 
+static bool any_failed(const struct rt *rt)
+{
+	bool failed = rt_left(rt, RT_FAILED) > 0;
+
+	for (unsigned i = 0; i < rt->n_ports; i++)
+		failed |= rt->ports[i].port && weir_port_failed(rt->ports[i].port);
+	return failed;
+}
+
+/* A NIC that left may have been unplugged meanwhile. */
+static int give_back(struct rt *rt, const struct rt_port *p)
+{
+	char dir[PATH_MAX];
+
+	if (!p->bound ||
+	    (p->left && (weir_pci_sysdev(rt->w, p->bdf, dir, sizeof(dir)) || access(dir, F_OK))))
+		return 0;
+	return weir_pci_release(rt->w, p->bdf);
+}
+
+int rt_status(const struct rt *rt, int err)
+{
+	if (err)
+		return APP_FAIL;
+	return rt_left(rt, RT_ASKED) ? APP_ASKED : APP_OK;
+}
+
 int rt_close(struct rt *rt)
 {
 	int err = 0;
@@ -465,11 +477,13 @@ int rt_close(struct rt *rt)
 		return 0;
 	rt_stop(rt);
 	publish_end(rt);
-	err = port_failed(rt);
+	err = any_failed(rt) ? -EIO : 0;
 	if (!err && rt->cap_err != -ECANCELED)
 		err = rt->cap_err;
-	for (unsigned i = 0; i < rt->n_ports; i++)
+	for (unsigned i = 0; i < rt->n_ports; i++) {
 		weir_port_close(rt->ports[i].port);
+		rt->ports[i].port = NULL;
+	}
 	weir_iommu_close(rt->iommu);
 	for (unsigned i = 0; i < rt->n_workers; i++) {
 		if (rt->workers[i])
@@ -477,12 +491,13 @@ int rt_close(struct rt *rt)
 		free(rt->workers[i]);
 		capring_destroy(rt->rings[i]);
 	}
+	weir_cache_destroy(rt->spare);
 	for (unsigned i = 0; i < rt->n_mem; i++) {
 		weir_pool_destroy(rt->mem[i].pool);
 		weir_arena_destroy(rt->mem[i].arena);
 	}
 	for (unsigned i = 0; i < rt->n_ports; i++)
-		if (rt->ports[i].bound && weir_pci_release(rt->w, rt->ports[i].bdf) < 0 && !err)
+		if (give_back(rt, &rt->ports[i]) < 0 && !err)
 			err = -EIO;
 	weir_close(rt->w);
 	rt->w = NULL;

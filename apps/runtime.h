@@ -50,13 +50,41 @@ struct rt_opts {
 	uint64_t count;
 };
 
+/* Why a port is no longer in the run. */
+enum rt_left {
+	RT_HERE,
+	RT_ASKED,  /* the kernel, or the server, wanted the device back */
+	RT_FAILED, /* it failed, misbehaved or vanished */
+};
+
+struct rt_sides {
+	struct weir_qstats rx, tx;
+};
+
+/**
+ * struct rt_port - a port of the run
+ * @port: NULL once it has left
+ * @name: for people
+ * @caps: what it could do
+ * @bdf: if @is_pci
+ * @mode: how it is claimed, AUTO if it is no device
+ * @bound: by us: give it back at the end
+ * @gone: its vfio-user server is
+ * @leaving: why it is about to leave
+ * @left: why @port is NULL; RT_HERE while it is there
+ * @last: counters of its queues when it left
+ */
 struct rt_port {
 	struct weir_port *port;
+	char name[128];
 	struct weir_port_caps caps;
 	struct weir_bdf bdf;
+	enum weir_mode mode;
 	bool is_pci;
-	bool bound; /* by us: give it back at the end */
-	bool gone;  /* its vfio-user server */
+	bool bound;
+	bool gone;
+	enum rt_left leaving, left;
+	struct rt_sides last[WEIR_MAX_QUEUES];
 };
 
 struct rt {
@@ -71,6 +99,7 @@ struct rt {
 	unsigned n_mem;
 	struct rt_port ports[RT_MAX_PORTS];
 	unsigned n_ports;
+	struct weir_cache *spare; /* for the queues of ports that leave */
 	struct fwd_worker *workers[RT_MAX_WORKERS];
 	unsigned n_workers, n_running;
 	int stop_workers;
@@ -100,8 +129,38 @@ int rt_route(struct rt *rt, unsigned from, int to, const uint8_t *dst_mac, bool 
 /* Start ports and threads. */
 int rt_start(struct rt *rt);
 
-/* Whether the run should end: budget used up, a port failed, the capture failed or is complete. */
+/**
+ * rt_look_after() - serve vfio-user servers; see which ports failed or are asked back (leave.c)
+ *
+ * Such a port leaves the run: its queues leave the loops, it is stopped and closed, and the others
+ * go on.
+ */
+void rt_look_after(struct rt *rt);
+
+/**
+ * rt_pause() - have all workers wait, so that ports, queues and caches may be touched (leave.c)
+ * Return: false, and they go on, if one of them does not come round.
+ */
+bool rt_pause(struct rt *rt);
+void rt_resume(struct rt *rt);
+
+/* Whether any packet can still go anywhere (leave.c). */
+bool rt_has_routes(const struct rt *rt);
+
+/* Counters of one queue pair, also of a port that has left (leave.c). */
+void rt_sides(const struct rt_port *p, unsigned q, struct rt_sides *s);
+
+/* Ports that left for this reason. */
+unsigned rt_left(const struct rt *rt, enum rt_left why);
+
+/*
+ * Looks after the ports. Whether the run should end: budget used up, no way left for packets, the
+ * capture failed or is complete.
+ */
 bool rt_done(struct rt *rt);
+
+/* Exit status of a run that ended with @err. */
+int rt_status(const struct rt *rt, int err);
 
 /* Stop threads, drain and stop ports, finish the capture. Counters stay readable. */
 void rt_stop(struct rt *rt);

@@ -162,7 +162,23 @@ gone-frame 1 device-gone
 stall:300 1 vfio-user-timeout
 stall-frame 1 vfio-user-timeout
 dma:100 0 device-fault
+request:300 3 device-request
+error:300 1 device-error
 ROWS
+
+# One NIC of four is asked back: it is closed within a second, and the other pair loses nothing.
+sim a "gen:rate=20000" --fault request:2000
+sim b "gen:rate=20000"
+sim c "pcap:in.pcap"
+sim d "pcap:,out.pcap"
+timeout 60 "$weir" l2fwd vfio-user:a.sock vfio-user:b.sock vfio-user:c.sock vfio-user:d.sock \
+	--duration 4 --json >l2.json 2>l2.log
+st=$?
+stop_sims
+ms=$(sed -nE 's/.*a\.sock left the run and was closed within ([0-9]+) ms; 3 ports are left.*/\1/p' l2.log)
+"$tools/pcapcmp" in.pcap out.pcap >cmp.log 2>&1 && [ $st -eq 3 ] && [ "${ms:-9999}" -le 1000 ] &&
+	[ "$(grep -c '"given_back":true' l2.json)" = 1 ] && grep -q '\[device-request\]' l2.log
+result $? "one NIC of four is asked back: the others go on, exit status 3" l2.log cmp.log a.err
 
 "$weir" nicsim --socket x.sock --wire nothing: >x.log 2>&1
 [ $? -eq 1 ] && grep -q "there is no wire" x.log

@@ -5,6 +5,9 @@
 #include "apps/capring.c"
 #include "apps/fwd.c"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #define BUFS 2048
 
 static struct weir *w;
@@ -334,6 +337,103 @@ static void test_capture(void **state)
 	capring_destroy(fw[0]->cap);
 }
 
+static bool eventually(bool (*done)(const struct fwd_worker *f), const struct fwd_worker *f)
+{
+	for (unsigned i = 0; i < 10000 && !done(f); i++)
+		weir_sleep_us(1000);
+	return done(f);
+}
+
+/* A port leaves a running loop: its routes go both ways, what it held comes back, others go on. */
+static void test_leave(void **state)
+{
+	struct fp_port *other = fp_open(w, &fp_ops);
+	struct weir_port_conf c = { .n_rxq = 1, .n_txq = 1 };
+
+	(void)state;
+	assert_int_equal(weir_port_configure(&other->port, &c), 0);
+	weir_port_queue_cache(&other->port, 0, cache[0]);
+	/* rx -> tx, which is full; tx -> rx; other -> other. */
+	fw[0]->n_routes = 3;
+	fw[0]->routes[1].rxq = tx->port.rxq[0];
+	fw[0]->routes[1].txq = rx->port.txq[0];
+	fw[0]->routes[2].rxq = other->port.rxq[0];
+	fw[0]->routes[2].txq = other->port.txq[0];
+	rx->rx[0].frames = 100;
+	tx->tx[0].room = 0;
+	other->rx[0].frames = 300;
+	fwd_pass(fw[0]);
+	assert_int_equal(fw[0]->routes[0].n_held, 32);
+	assert_int_equal(pthread_create(&fw[0]->thread, NULL, fwd_run, fw[0]), 0);
+	fwd_leave(fw[0], &tx->port);
+	assert_true(eventually(fwd_left, fw[0]));
+	assert_int_equal(fw[0]->n_routes, 1);
+	assert_ptr_equal(fw[0]->routes[0].rxq, other->port.rxq[0]);
+	assert_int_equal(fw[0]->dropped, 32);
+	assert_int_equal(rx->rx[0].frames, 68);
+	/* Nothing moves while it is paused: neither thread would notice the other's frames. */
+	fwd_pause(fw[0]);
+	assert_true(eventually(fwd_paused, fw[0]));
+	other->rx[0].frames += 100;
+	weir_sleep_us(2000);
+	assert_true(other->rx[0].frames >= 100);
+	fwd_resume(fw[0]);
+	for (unsigned i = 0;
+	     i < 10000 && __atomic_load_n(&fw[0]->forwarded, __ATOMIC_RELAXED) < 400; i++)
+		weir_sleep_us(1000);
+	stop = 1;
+	pthread_join(fw[0]->thread, NULL);
+	assert_int_equal(fw[0]->forwarded, 400);
+	assert_int_equal(other->tx[0].n_sent, 400);
+	assert_int_equal(tx->tx[0].n_sent, 0);
+	weir_port_close(&other->port);
+	free(other);
+}
+
+/* A worker that is told to stop while it is paused stops. */
+static void test_stop_paused(void **state)
+{
+	(void)state;
+	assert_int_equal(pthread_create(&fw[0]->thread, NULL, fwd_run, fw[0]), 0);
+	fwd_pause(fw[0]);
+	assert_true(eventually(fwd_paused, fw[0]));
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	pthread_join(fw[0]->thread, NULL);
+}
+
+static int quiet_fd;
+
+static int quiet_intr_fd(struct weir_port *p, unsigned q)
+{
+	(void)p;
+	(void)q;
+	return quiet_fd;
+}
+
+/* With frames left in a TX ring an idle worker sleeps in short naps. */
+static void test_sleep_undrained(void **state)
+{
+	struct weir_port_ops ops = fp_ops;
+	uint64_t began = weir_now_ns();
+
+	(void)state;
+	quiet_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ops.rx_intr_fd = quiet_intr_fd;
+	rx->port.ops = &ops;
+	rx->port.conf.rx_intr = true;
+	rx->port.state = WEIR_PORT_RUNNING;
+	fw[0]->idle = FWD_SLEEP;
+	tx->tx[0].in_flight = 1;
+	for (unsigned i = 0; i < 20; i++)
+		idle(fw[0], IDLE_PASSES);
+	assert_int_equal(fw[0]->sleeps, 20);
+	assert_true(weir_now_ns() - began >= 19000000);
+	assert_true(weir_now_ns() - began < 20ull * SLEEP_MS * 1000000);
+	rx->port.state = WEIR_PORT_READY;
+	rx->port.ops = &fp_ops;
+	close(quiet_fd);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -344,7 +444,8 @@ int main(void)
 		T(test_rewrite),      T(test_budget),
 		T(test_budget_jumbo), T(test_budget_two_workers),
 		T(test_drain),	      T(test_bad_cpu),
-		T(test_capture),
+		T(test_capture),      T(test_leave),
+		T(test_stop_paused),  T(test_sleep_undrained),
 	};
 
 	return cmocka_run_group_tests_name("fwd", tests, NULL, NULL);
