@@ -306,6 +306,21 @@ int weir_port_mc_list(struct weir_port *p, const uint8_t (*macs)[6], unsigned n)
 	return p->ops->mc_list ? p->ops->mc_list(p, macs, n) : unsupported(p, "multicast filter");
 }
 
+int weir_port_vlan_filter(struct weir_port *p, const uint16_t *vids, unsigned n)
+{
+	uint32_t vlans[WEIR_VLAN_WORDS] = { 0 };
+
+	if (!p->ops->vlan_filter)
+		return unsupported(p, "VLAN filter");
+	for (unsigned i = 0; vids && i < n; i++) {
+		if (vids[i] >= 32 * WEIR_VLAN_WORDS)
+			return weir_fail(p->w, EINVAL, "vlan", "%s: there is no VLAN %u", p->name,
+					 vids[i]);
+		vlans[vids[i] / 32] |= UINT32_C(1) << vids[i] % 32;
+	}
+	return p->ops->vlan_filter(p, vids ? vlans : NULL);
+}
+
 int weir_port_mtu_set(struct weir_port *p, unsigned mtu)
 {
 	struct weir_port_caps caps;

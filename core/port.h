@@ -20,6 +20,7 @@ WEIR_BEGIN_DECLS
 #define WEIR_MAX_RETA	  512
 #define WEIR_MAX_RSS_KEY  52
 #define WEIR_MAX_MC_ADDRS 128
+#define WEIR_VLAN_WORDS	  128 /* a bit for each of 4096 VLANs */
 #define WEIR_ETH_HLEN	  14
 #define WEIR_VLAN_HLEN	  4
 #define WEIR_MTU_MIN	  68
@@ -243,6 +244,7 @@ struct weir_xstat {
  * @promisc: take all frames; also while running
  * @allmulti: take all multicast frames
  * @mc_list: receive exactly these @n multicast groups (besides what promisc, allmulti bring)
+ * @vlan_filter: receive tagged frames of these VLANs only: bit v % 32 of word v / 32; NULL: of all
  * @mtu_set: while stopped; checked against caps.max_mtu
  * @rss_set: complete (no zero lengths) and checked; also while running
  * @rss_get: what is in force
@@ -271,6 +273,7 @@ struct weir_port_ops {
 	int (*promisc)(struct weir_port *p, bool on);
 	int (*allmulti)(struct weir_port *p, bool on);
 	int (*mc_list)(struct weir_port *p, const uint8_t (*macs)[6], unsigned n);
+	int (*vlan_filter)(struct weir_port *p, const uint32_t *vlans);
 	int (*mtu_set)(struct weir_port *p, unsigned mtu);
 	int (*rss_set)(struct weir_port *p, const struct weir_rss *rss);
 	int (*rss_get)(struct weir_port *p, struct weir_rss *rss);
@@ -417,6 +420,18 @@ WEIR_API int weir_port_mac_set(struct weir_port *p, const uint8_t mac[6]);
 WEIR_API int weir_port_promisc(struct weir_port *p, bool on);
 WEIR_API int weir_port_allmulti(struct weir_port *p, bool on);
 WEIR_API int weir_port_mc_list(struct weir_port *p, const uint8_t (*macs)[6], unsigned n);
+
+/**
+ * weir_port_vlan_filter() - receive tagged frames of these VLANs only
+ * @p: port, also while it runs; kept over stop and start
+ * @vids: @n VLAN ids, 0 to 4095; NULL: frames of every VLAN, as after open
+ * @n: how many; 0 (and @vids not NULL): no tagged frame at all
+ *
+ * The outer tag counts. Frames without one pass; one with a priority only is VLAN 0. The Intel NICs
+ * filter in promiscuous mode too.
+ * Return: 0; -EINVAL (id); -EOPNOTSUPP; -ENODEV.
+ */
+WEIR_API int weir_port_vlan_filter(struct weir_port *p, const uint16_t *vids, unsigned n);
 WEIR_API int weir_port_mtu_set(struct weir_port *p, unsigned mtu);
 WEIR_API int weir_port_rss_set(struct weir_port *p, const struct weir_rss *rss);
 WEIR_API int weir_port_rss_get(struct weir_port *p, struct weir_rss *rss);

@@ -310,6 +310,7 @@ static const struct weir_port_ops ops = {
 	.promisc = igb_promisc,
 	.allmulti = igb_allmulti,
 	.mc_list = igb_mc_list,
+	.vlan_filter = igb_vlan_filter,
 	.mtu_set = igb_mtu_set,
 	.rss_set = igb_rss_set,
 	.rss_get = igb_rss_get,

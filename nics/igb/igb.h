@@ -140,6 +140,8 @@ static_assert(offsetof(struct igb_txq, ctx) - offsetof(struct igb_txq, ring) <= 
  * @mc: multicast groups
  * @n_mc: how many
  * @promisc: take all frames
+ * @vlan_filter: take frames of @vlans only
+ * @vlans: as weir_port_ops.vlan_filter has them
  * @allmulti: take all multicast frames
  * @receiving: RCTL.RXEN is set
  * @no_auto_rd: device never reported that it read its EEPROM: QEMU's model
@@ -156,6 +158,8 @@ struct igb {
 	uint8_t mc[WEIR_MAX_MC_ADDRS][6];
 	unsigned n_mc;
 	bool promisc;
+	bool vlan_filter;
+	uint32_t vlans[WEIR_VLAN_WORDS];
 	bool allmulti;
 	bool receiving;
 	bool no_auto_rd;
@@ -215,6 +219,7 @@ int igb_mac_set(struct weir_port *p, const uint8_t mac[6]);
 int igb_promisc(struct weir_port *p, bool on);
 int igb_allmulti(struct weir_port *p, bool on);
 int igb_mc_list(struct weir_port *p, const uint8_t (*macs)[6], unsigned n);
+int igb_vlan_filter(struct weir_port *p, const uint32_t *vlans);
 int igb_rss_set(struct weir_port *p, const struct weir_rss *rss);
 int igb_rss_get(struct weir_port *p, struct weir_rss *rss);
 

@@ -21,7 +21,7 @@ static void rar_write(struct igb *g, unsigned i, const uint8_t mac[6])
  *
  * The first RAR is the port's own address. Multicast groups get an exact slot each while there are
  * some; the others go through the hash table, whose index is bits 47:36 of the address (RCTL.MO
- * 00b). The table is not reset with the device, so all of it is written.
+ * 00b). The tables are not reset with the device, so all of them is written.
  */
 void igb_filter_apply(struct igb *g)
 {
@@ -37,6 +37,9 @@ void igb_filter_apply(struct igb *g)
 	}
 	for (unsigned i = 0; i < IGB_MTA_LEN; i++)
 		igb_wr(g, IGB_MTA(i), mta[i]);
+	static_assert(IGB_VFTA_LEN == WEIR_VLAN_WORDS, "a word is a register");
+	for (unsigned i = 0; i < IGB_VFTA_LEN; i++)
+		igb_wr(g, IGB_VFTA(i), g->vlans[i]);
 }
 
 /**
@@ -44,7 +47,7 @@ void igb_filter_apply(struct igb *g)
  * @g: port
  *
  * Long packets are always enabled: RLPML alone says how long, so that a full frame with two VLAN
- * tags passes. The FCS is taken off, VLAN tags are not filtered.
+ * tags passes. The FCS is taken off.
  */
 void igb_rctl_apply(struct igb *g)
 {
@@ -56,6 +59,8 @@ void igb_rctl_apply(struct igb *g)
 		v |= IGB_RCTL_UPE | IGB_RCTL_MPE | IGB_RCTL_PMCF;
 	if (g->allmulti)
 		v |= IGB_RCTL_MPE;
+	if (g->vlan_filter)
+		v |= IGB_RCTL_VFE;
 	igb_wr(g, IGB_RCTL, v);
 }
 
@@ -192,5 +197,22 @@ int igb_mc_list(struct weir_port *p, const uint8_t (*macs)[6], unsigned n)
 		memcpy(g->mc, macs, n * sizeof(g->mc[0]));
 	g->n_mc = n;
 	igb_filter_apply(g);
+	return 0;
+}
+
+int igb_vlan_filter(struct weir_port *p, const uint32_t *vlans)
+{
+	struct igb *g = igb_of(p);
+
+	if (igb_alive(g))
+		return -ENODEV;
+	g->vlan_filter = vlans;
+	memset(g->vlans, 0, sizeof(g->vlans));
+	if (vlans)
+		memcpy(g->vlans, vlans, sizeof(g->vlans));
+	igb_filter_apply(g);
+	/* A port that is not running gets it at its start. */
+	if (g->receiving)
+		igb_rctl_apply(g);
 	return 0;
 }

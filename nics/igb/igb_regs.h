@@ -112,6 +112,7 @@
 #define IGB_RCTL_MPE   IGB_BIT(4)
 #define IGB_RCTL_LPE   IGB_BIT(5)
 #define IGB_RCTL_BAM   IGB_BIT(15)
+#define IGB_RCTL_VFE   IGB_BIT(18)
 #define IGB_RCTL_PMCF  IGB_BIT(23)
 #define IGB_RCTL_SECRC IGB_BIT(26)
 
@@ -139,6 +140,8 @@
 #define IGB_RLPML	     0x05004
 #define IGB_MTA(i)	     (0x05200 + 4 * (i))
 #define IGB_MTA_LEN	     128
+#define IGB_VFTA(i)	     (0x05600 + 4 * (i))
+#define IGB_VFTA_LEN	     128
 #define IGB_RAL(i)	     ((i) < 16 ? 0x05400 + 8 * (i) : 0x054e0 + 8 * ((i)-16))
 #define IGB_RAH(i)	     (IGB_RAL(i) + 4)
 #define IGB_RAH_AV	     IGB_BIT(31)

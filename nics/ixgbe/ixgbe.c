@@ -213,6 +213,7 @@ static const struct weir_port_ops ops = {
 	.promisc = ixgbe_promisc,
 	.allmulti = ixgbe_allmulti,
 	.mc_list = ixgbe_mc_list,
+	.vlan_filter = ixgbe_vlan_filter,
 	.mtu_set = ixgbe_mtu_set,
 	.rss_set = ixgbe_rss_set,
 	.rss_get = ixgbe_rss_get,

@@ -165,8 +165,10 @@ struct ixgbe_kind {
  * @mac: address in force; the reset takes it out of RAR 0, so it is kept here
  * @mc: multicast groups
  * @n_mc: how many
+ * @vlans: as weir_port_ops.vlan_filter has them
  * @promisc: take all frames
  * @allmulti: take all multicast frames
+ * @vlan_filter: take frames of @vlans only
  * @receiving: RXCTRL.RXEN is set
  * @server: the device is a vfio-user server's
  * @refused: an access to memory was refused since the port was started
@@ -182,12 +184,14 @@ struct ixgbe {
 	bool mapped;
 	bool promisc;
 	bool allmulti;
+	bool vlan_filter;
 	bool receiving;
 	bool server;
 	bool refused;
 	unsigned n_vec;
 	unsigned n_mc;
 	uint8_t mac[6];
+	uint32_t vlans[WEIR_VLAN_WORDS];
 	uint8_t mc[WEIR_MAX_MC_ADDRS][6];
 	uint64_t stats[IXGBE_N_PORT_STATS];
 	uint64_t qstats[IXGBE_MAX_QUEUES][IXGBE_N_QUEUE_STATS];
@@ -263,6 +267,7 @@ int ixgbe_mac_set(struct weir_port *p, const uint8_t mac[6]);
 int ixgbe_promisc(struct weir_port *p, bool on);
 int ixgbe_allmulti(struct weir_port *p, bool on);
 int ixgbe_mc_list(struct weir_port *p, const uint8_t (*macs)[6], unsigned n);
+int ixgbe_vlan_filter(struct weir_port *p, const uint32_t *vlans);
 int ixgbe_rss_set(struct weir_port *p, const struct weir_rss *rss);
 int ixgbe_rss_get(struct weir_port *p, struct weir_rss *rss);
 

@@ -36,21 +36,33 @@ static void mc_apply(struct ixgbe *x)
 	ixgbe_wr(x, IXGBE_MCSTCTRL, x->n_mc >= IXGBE_RAR_LEN ? IXGBE_MCSTCTRL_MFE : 0);
 }
 
+/* While the table is written no frame of the new VLANs is missed, and none of others for long. */
+static void vlan_apply(struct ixgbe *x)
+{
+	uint32_t ctrl = ixgbe_rd(x, IXGBE_VLNCTRL) & ~IXGBE_VLNCTRL_VFE;
+
+	static_assert(IXGBE_VFTA_LEN == WEIR_VLAN_WORDS, "a word is a register");
+	if (!x->vlan_filter)
+		ixgbe_wr(x, IXGBE_VLNCTRL, ctrl);
+	for (unsigned i = 0; i < IXGBE_VFTA_LEN; i++)
+		ixgbe_wr(x, IXGBE_VFTA(i), x->vlans[i]);
+	if (x->vlan_filter)
+		ixgbe_wr(x, IXGBE_VLNCTRL, ctrl | IXGBE_VLNCTRL_VFE);
+}
+
 /**
  * ixgbe_filter_apply() - write the address filters
  * @x: port
  *
  * The first RAR is the port's own address. Multicast groups get an exact slot each while there are
  * some; the others go through the hash table. No filter is reset with the device, so all of them
- * are written. VLAN tags are not filtered.
+ * are written.
  */
 void ixgbe_filter_apply(struct ixgbe *x)
 {
 	rar_write(x, 0, x->mac);
 	mc_apply(x);
-	ixgbe_wr(x, IXGBE_VLNCTRL, ixgbe_rd(x, IXGBE_VLNCTRL) & ~IXGBE_VLNCTRL_VFE);
-	for (unsigned i = 0; i < IXGBE_VFTA_LEN; i++)
-		ixgbe_wr(x, IXGBE_VFTA(i), 0);
+	vlan_apply(x);
 }
 
 /**
@@ -197,5 +209,19 @@ int ixgbe_mc_list(struct weir_port *p, const uint8_t (*macs)[6], unsigned n)
 		memcpy(x->mc, macs, n * sizeof(x->mc[0]));
 	x->n_mc = n;
 	mc_apply(x);
+	return 0;
+}
+
+int ixgbe_vlan_filter(struct weir_port *p, const uint32_t *vlans)
+{
+	struct ixgbe *x = ixgbe_of(p);
+
+	if (ixgbe_alive(x))
+		return -ENODEV;
+	x->vlan_filter = vlans;
+	memset(x->vlans, 0, sizeof(x->vlans));
+	if (vlans)
+		memcpy(x->vlans, vlans, sizeof(x->vlans));
+	vlan_apply(x);
 	return 0;
 }

@@ -41,6 +41,7 @@ struct fp_port {
 	struct fp_rxq rx[WEIR_MAX_QUEUES];
 	struct fp_txq *tx;
 	uint8_t mac[6];
+	uint32_t vlans[WEIR_VLAN_WORDS];
 };
 
 static inline void fp_call(struct weir_port *p, const char *what)
@@ -206,6 +207,16 @@ static inline int fp_mc_list(struct weir_port *p, const uint8_t (*macs)[6], unsi
 	return 0;
 }
 
+static inline int fp_vlan_filter(struct weir_port *p, const uint32_t *vlans)
+{
+	struct fp_port *f = (struct fp_port *)p;
+
+	fp_call(p, vlans ? "vlans" : "no-vlans");
+	if (vlans)
+		memcpy(f->vlans, vlans, sizeof(f->vlans));
+	return 0;
+}
+
 static inline int fp_mtu_set(struct weir_port *p, unsigned mtu)
 {
 	(void)mtu;
@@ -238,6 +249,7 @@ static const struct weir_port_ops fp_ops = {
 	.promisc = fp_on,
 	.allmulti = fp_on,
 	.mc_list = fp_mc_list,
+	.vlan_filter = fp_vlan_filter,
 	.mtu_set = fp_mtu_set,
 	.rss_set = fp_rss_set,
 	.rx_intr_fd = fp_intr,

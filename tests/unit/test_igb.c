@@ -169,6 +169,27 @@ static void test_filters(void **state)
 	assert_int_equal(reg(IGB_RAH(1)), 0);
 }
 
+static void test_vlans(void **state)
+{
+	static const uint16_t vids[] = { 5, 4094 };
+
+	(void)state;
+	open_port();
+	assert_int_equal(weir_port_vlan_filter(env.port, vids, 2), 0);
+	assert_int_equal(try_start((struct weir_port_conf){ .promisc = true }), 0);
+	assert_int_equal(reg(IGB_VFTA(0)), 1u << 5);
+	assert_int_equal(reg(IGB_VFTA(127)), 1u << 30);
+	assert_true(reg(IGB_RCTL) & IGB_RCTL_VFE);
+	assert_int_equal(weir_port_vlan_filter(env.port, NULL, 0), 0);
+	assert_int_equal(reg(IGB_VFTA(127)), 0);
+	assert_false(reg(IGB_RCTL) & IGB_RCTL_VFE);
+	assert_int_equal(weir_port_vlan_filter(env.port, vids, 1), 0);
+	assert_true(reg(IGB_RCTL) & IGB_RCTL_VFE);
+	weir_port_stop(env.port);
+	assert_int_equal(reg(IGB_VFTA(0)), 1u << 5);
+	assert_int_equal(reg(IGB_VFTA(127)), 0);
+}
+
 static void test_rss(void **state)
 {
 	struct weir_rss r = { .types = WEIR_RSS_IPV4_TCP }, back;
@@ -399,6 +420,7 @@ int main(void)
 		T(test_arena_full),
 		T(test_start_registers),
 		T(test_filters),
+		T(test_vlans),
 		T(test_rss),
 		T(test_link),
 		T(test_serdes),

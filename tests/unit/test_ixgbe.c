@@ -202,6 +202,27 @@ static void test_filters(void **state)
 	assert_int_equal(reg(IXGBE_RAH(1)), 0);
 }
 
+static void test_vlans(void **state)
+{
+	static const uint16_t vids[] = { 5, 4094 };
+
+	(void)state;
+	open_port();
+	assert_int_equal(weir_port_vlan_filter(env.port, vids, 2), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(reg(IXGBE_VFTA(0)), 1u << 5);
+		assert_int_equal(reg(IXGBE_VFTA(127)), 1u << 30);
+		assert_true(reg(IXGBE_VLNCTRL) & IXGBE_VLNCTRL_VFE);
+		/* survives the reset that a stop brings */
+		assert_int_equal(i ? weir_port_stop(env.port)
+				   : try_start((struct weir_port_conf){ .promisc = true }),
+				 0);
+	}
+	assert_int_equal(weir_port_vlan_filter(env.port, NULL, 0), 0);
+	assert_int_equal(reg(IXGBE_VFTA(127)), 0);
+	assert_false(reg(IXGBE_VLNCTRL) & IXGBE_VLNCTRL_VFE);
+}
+
 static void test_rss(void **state)
 {
 	struct weir_rss r = { .types = WEIR_RSS_IPV4_TCP }, back;
@@ -482,23 +503,15 @@ static void test_check(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_probe),
-		T(test_link_start),
-		T(test_probe_odd),
-		T(test_probe_fails),
-		T(test_conf_errors),
-		T(test_arena_full),
-		T(test_start_registers),
-		T(test_filters),
-		T(test_rss),
-		T(test_rss_x550),
-		T(test_link),
-		T(test_xstats),
-		T(test_intr),
-		T(test_lsc_alone),
-		T(test_gone_sweep),
-		T(test_gone_running),
-		T(test_check),
+		T(test_probe),		 T(test_link_start),
+		T(test_probe_odd),	 T(test_probe_fails),
+		T(test_conf_errors),	 T(test_arena_full),
+		T(test_start_registers), T(test_filters),
+		T(test_vlans),		 T(test_rss),
+		T(test_rss_x550),	 T(test_link),
+		T(test_xstats),		 T(test_intr),
+		T(test_lsc_alone),	 T(test_gone_sweep),
+		T(test_gone_running),	 T(test_check),
 	};
 
 	return RUN_ALL("ixgbe", tests);

@@ -536,6 +536,35 @@ static void test_rss(void **state)
 	}
 }
 
+/* The filter of VLANs holds in promiscuous mode too, and over a stop and a start. */
+static void test_vlans(void **state)
+{
+	static const uint16_t vids[] = { 7, 33 };
+	static uint8_t f[64] = { [5] = 1, [6] = 2, [12] = 0x81 };
+	struct weir_pkt p[4];
+
+	(void)state;
+	start((struct weir_port_conf){ .promisc = true });
+	for (unsigned pass = 0; pass < 3; pass++) {
+		if (pass == 1)
+			assert_int_equal(weir_port_vlan_filter(world.port, vids, 2), 0);
+		assert_int_equal(weir_port_stop(world.port), 0);
+		assert_int_equal(weir_port_start(world.port), 0);
+		if (pass == 2)
+			assert_int_equal(weir_port_vlan_filter(world.port, NULL, 0), 0);
+		for (unsigned v = 0; v < 40; v++) {
+			bool in = pass != 1 || v == 7 || v == 33;
+
+			f[15] = (uint8_t)v;
+			assert_int_equal(nic_rx(&world.nic, f, 64, false),
+					 in ? RX_DONE : RX_DROPPED);
+			assert_int_equal(weir_rx(world.port->rxq[0], p, 4), in);
+			weir_pkt_free(world.cache, p, in);
+		}
+	}
+	world.drops_ok = true;
+}
+
 static void test_intr(void **state)
 {
 	static uint8_t f[64];
@@ -751,13 +780,10 @@ static void test_fault_dma(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_link),	     T(test_lengths),
-		T(test_csum),	     T(test_tso),
-		T(test_head_wb),     T(test_rss),
-		T(test_intr),	     T(test_restart),
-		T(test_fault_rx),    T(test_fault_tx_stall),
-		T(test_fault_start), T(test_fault_ones),
-		T(test_fault_dma),
+		T(test_link),	    T(test_lengths),   T(test_csum),	       T(test_tso),
+		T(test_head_wb),    T(test_rss),       T(test_vlans),	       T(test_intr),
+		T(test_restart),    T(test_fault_rx),  T(test_fault_tx_stall), T(test_fault_start),
+		T(test_fault_ones), T(test_fault_dma),
 	};
 
 	return cmocka_run_group_tests_name("nicsim_ixgbe", tests, NULL, NULL);

@@ -263,6 +263,26 @@ static void test_addresses(void **state)
 	assert_called("");
 }
 
+static void test_vlans(void **state)
+{
+	static const uint16_t vids[] = { 0, 31, 32, 4095 }, bad[] = { 1, 4096 };
+
+	(void)state;
+	assert_int_equal(weir_port_vlan_filter(p, vids, 4), 0);
+	assert_called("vlans ");
+	assert_int_equal(f->vlans[0], 0x80000001);
+	assert_int_equal(f->vlans[1], 1);
+	assert_int_equal(f->vlans[127], 0x80000000);
+	assert_int_equal(weir_port_vlan_filter(p, bad, 2), -EINVAL);
+	assert_said("vlan");
+	assert_called("");
+	assert_int_equal(weir_port_vlan_filter(p, vids, 0), 0);
+	assert_called("vlans ");
+	assert_int_equal(f->vlans[0] | f->vlans[1] | f->vlans[127], 0);
+	assert_int_equal(weir_port_vlan_filter(p, NULL, 0), 0);
+	assert_called("no-vlans ");
+}
+
 static void test_mtu_and_promisc(void **state)
 {
 	(void)state;
@@ -390,10 +410,11 @@ static void test_toeplitz_ipv6(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_defaults),    T(test_states),	      T(test_configure_fails),
-		T(test_two_handles), T(test_bad_conf),	      T(test_rss_defaults),
-		T(test_addresses),   T(test_mtu_and_promisc), T(test_interrupts),
-		T(test_absent_ops),  T(test_toeplitz_ipv4),   T(test_toeplitz_ipv6),
+		T(test_defaults),      T(test_states),	   T(test_configure_fails),
+		T(test_two_handles),   T(test_bad_conf),   T(test_rss_defaults),
+		T(test_addresses),     T(test_vlans),	   T(test_mtu_and_promisc),
+		T(test_interrupts),    T(test_absent_ops), T(test_toeplitz_ipv4),
+		T(test_toeplitz_ipv6),
 	};
 
 	return cmocka_run_group_tests_name("port", tests, NULL, NULL);
