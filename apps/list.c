@@ -119,7 +119,7 @@ static json_object *text_or_null(const char *s)
 	return *s ? json_object_new_string(s) : NULL;
 }
 
-static json_object *modes_json(const struct weir_mode_report *r)
+json_object *list_modes_json(const struct weir_mode_report *r)
 {
 	json_object *o = json_object_new_object();
 
@@ -165,7 +165,7 @@ static json_object *entry_json(const struct entry *e)
 	json_object_object_add(o, "vf", json_object_new_boolean(i->is_vf));
 	json_object_object_add(o, "vfs", json_object_new_int((int)i->vf_count));
 	json_object_object_add(o, "max_vfs", json_object_new_int((int)i->vf_total));
-	json_object_object_add(o, "modes", modes_json(&e->modes));
+	json_object_object_add(o, "modes", list_modes_json(&e->modes));
 	json_object_object_add(o, "auto",
 			       e->modes.chosen == WEIR_MODE_AUTO
 				       ? NULL

@@ -7,6 +7,9 @@
 
 #include <json-c/json.h>
 
+/* Each mode that is made for such a device: usable, or the reason and its id. */
+json_object *list_modes_json(const struct weir_mode_report *r);
+
 /**
  * list_user() - look at a server's device, without resetting or changing it
  * @dev: "vfio-user:PATH"

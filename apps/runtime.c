@@ -228,6 +228,13 @@ static int open_worker(struct rt *rt, unsigned i)
 	return err ? err : weir_cache_create(rt->mem[m].pool, &f->cache);
 }
 
+size_t rt_memory(const struct rt_opts *o)
+{
+	struct rt rt = { .o = *o, .n_workers = worker_count(o) };
+
+	return weir_pool_bytes(buffers_needed(&rt), 2u << 20) + ring_bytes(&rt);
+}
+
 int rt_route(struct rt *rt, unsigned from, int to, const uint8_t *dst_mac, bool rewrite)
 {
 	struct weir_port *rx = rt->ports[from].port;

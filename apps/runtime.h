@@ -116,6 +116,13 @@ struct rt {
 };
 
 /**
+ * rt_memory() - packet memory that a run takes on each NUMA node of its NICs
+ * @o: of which @n_devs, @queues, @n_cpus and the ring sizes count
+ * Return: bytes.
+ */
+size_t rt_memory(const struct rt_opts *o);
+
+/**
  * rt_open() - claim devices, allocate memory, set up ports and workers
  * @rt: zeroed
  * @o: copied

@@ -149,7 +149,7 @@ try "no command" 2 "usage: weir" "$weir"
 try "unknown command" 2 'no command "fly"' "$weir" fly
 try "--help" 0 "l2fwd" "$weir" --help
 try "--version" 0 "weir " "$weir" --version
-for c in list bind release l2fwd capture; do
+for c in list doctor bind release l2fwd capture; do
 	try "$c --help" 0 "usage: weir $c" "$weir" $c --help
 	try "$c: unknown option" 2 "Try \`weir $c --help\`" "$weir" $c --no-such-option
 done
@@ -382,6 +382,58 @@ rm -f run/*
 env -u WEIR_PROC "$weir" l2fwd --duration 1 --idle yield null: null: > out 2> err
 check "a run takes its file away" test "$(ls run)" = ""
 kill $sim && wait $sim
+
+# --- doctor ---
+
+finding() { # ID LEVEL: in the JSON of the last run
+	python3 -c '
+import json, sys
+c = json.load(open("out"))["checks"]
+sys.exit(not any(f["id"] == sys.argv[1] and f["level"] == sys.argv[2] for f in c))' "$1" "$2"
+}
+machine
+try "doctor: no IOMMU" 1 "intel_iommu=on" "$weir" doctor
+try "doctor --json: no IOMMU" 1 '"no-iommu"' "$weir" doctor --json
+check "doctor --json: what fails" finding no-iommu fail
+try "doctor: unknown device" 1 "no-device" "$weir" doctor 0000:99:00.0
+try "doctor: no device string" 2 "no device: take" "$weir" doctor eth0
+try "doctor: bad queues" 2 "whole number" "$weir" doctor --queues 0
+device 0000:03:00.0 5 igb
+device 0000:04:00.0 7 igb 0x9999
+nodes 5
+rm dev/iommu
+mkdir -p sys/module/vfio_iommu_type1 sys/class/iommu/dmar0
+printf 'Hugepagesize: 2048 kB\n' > proc/meminfo
+try "doctor: a sound machine" 0 "usable once bound" "$weir" doctor
+check "doctor: its other NIC" grep -q "8086:9999 (igb): not supported" out
+try "doctor DEV: can be bound" 0 "weir bind 0000:03:00.0" "$weir" doctor 03:00.0
+check "doctor DEV: how that lasts" grep -q weir-bind@0000:03:00.0.service out
+try "doctor DEV: not supported" 1 "no-driver" "$weir" doctor 04:00.0
+device 0000:03:00.1 5 igb
+try "doctor DEV: not viable" 1 "weir bind 0000:03:00.1" "$weir" doctor --json 03:00.0
+check "doctor DEV: not viable: the finding" finding group-not-viable fail
+check "doctor DEV: the modes as data" python3 -c '
+import json, sys
+m = json.load(open("out"))["devices"][0]
+sys.exit(not (m["auto"] is None and m["modes"]["cdev"]["usable"] is False))'
+find sys dev proc -exec stat -c '%n %Z %s' {} + | sort > before
+"$weir" doctor > out 2> err
+"$weir" doctor 03:00.0 04:00.0 >> out 2>> err
+find sys dev proc -exec stat -c '%n %Z %s' {} + | sort > after
+check "doctor touches nothing" cmp before after
+check "doctor: nor the folder of records" test ! -e run
+try "doctor DEV: a server's socket that is not there" 1 "start the server first" \
+	"$weir" doctor --json "vfio-user:$tmp/none.sock"
+try "doctor DEV: a port without a device" 0 "nothing is needed" "$weir" doctor null:
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
+	chmod 600 dev/vfio/vfio
+	chmod 755 "$tmp"
+	try "doctor: no permission" 1 "60-weir.rules" \
+		setpriv --reuid=65534 --regid=65534 --clear-groups "$weir" doctor
+	check "doctor: no permission: whose it is" grep -q "root:root mode 600" out
+else
+	skip "doctor: no permission" "not root"
+fi
 
 # --- signals ---
 
