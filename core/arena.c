@@ -269,6 +269,8 @@ void weir_arena_destroy(struct weir_arena *a)
 
 	if (!a)
 		return;
+	for (struct weir_arena_watch *x = a->w->watches; x; x = x->next)
+		x->gone(x, a);
 	for (p = &a->w->arenas; *p && *p != a; p = &(*p)->next)
 		;
 	if (*p)
@@ -282,6 +284,22 @@ void weir_arena_destroy(struct weir_arena *a)
 		free(c);
 	}
 	free(a);
+}
+
+void weir_arena_watch(struct weir *w, struct weir_arena_watch *watch)
+{
+	watch->next = w->watches;
+	w->watches = watch;
+}
+
+void weir_arena_unwatch(struct weir *w, struct weir_arena_watch *watch)
+{
+	struct weir_arena_watch **p = &w->watches;
+
+	while (*p && *p != watch)
+		p = &(*p)->next;
+	if (*p)
+		*p = watch->next;
 }
 
 struct weir_arena_info weir_arena_info(const struct weir_arena *a)

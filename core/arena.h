@@ -55,7 +55,8 @@ WEIR_API int weir_arena_create(struct weir *w, size_t size, int node, unsigned f
 
 /**
  * weir_arena_destroy() - give the memory back
- * @a: arena or NULL; unmapped from every address space, with no allocation in use
+ * @a: arena or NULL; no allocation in use, by a device neither. Address spaces in which it is still
+ *     mapped lose it
  */
 WEIR_API void weir_arena_destroy(struct weir_arena *a);
 
@@ -80,6 +81,19 @@ struct weir_arena_info {
 };
 
 WEIR_API struct weir_arena_info weir_arena_info(const struct weir_arena *a);
+
+/**
+ * struct weir_arena_watch - to be told before an arena of a handle goes
+ * @gone: called by weir_arena_destroy() while the memory is still there
+ */
+struct weir_arena_watch {
+	struct weir_arena_watch *next;
+	void (*gone)(struct weir_arena_watch *watch, const struct weir_arena *a);
+};
+
+/* @watch stays the caller's and must be removed before it goes. */
+WEIR_API void weir_arena_watch(struct weir *w, struct weir_arena_watch *watch);
+WEIR_API void weir_arena_unwatch(struct weir *w, struct weir_arena_watch *watch);
 
 /* The handle an arena belongs to. */
 WEIR_API struct weir *weir_arena_handle(const struct weir_arena *a);

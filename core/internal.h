@@ -18,6 +18,7 @@ struct weir {
 	void *resv;
 	size_t resv_len;
 	struct weir_arena *arenas; /* ascending by address */
+	struct weir_arena_watch *watches;
 	bool told_hugepages;
 };
 

@@ -92,45 +92,70 @@ static void cdev_as_destroy(struct weir_ioas *as)
 		weir_warn(as->iommu->w, "IOMMU_DESTROY of IOAS %u: %s", as->id, weir_strerror(err));
 }
 
-/*
- * By file where memory is an arena's memfd: the mapping then does not hang on this process's
- * address space. Linux before 6.14 does not know the call (ENOTTY).
- */
-static int map_file(struct weir_ioas *as, const struct weir_iova_map *m, __u32 flags)
+static __u32 map_flags(const struct weir_iova_map *m)
 {
-	const struct weir_arena *a = weir_arena_of(as->iommu->w, m->va, m->len);
-	struct uapi_ioas_map_file cmd = { .size = sizeof(cmd), .flags = flags, .ioas_id = as->id };
-	struct weir_arena_info i;
-	int err;
+	return UAPI_MAP_FIXED_IOVA | (m->prot & WEIR_PROT_READ ? UAPI_MAP_READABLE : 0) |
+	       (m->prot & WEIR_PROT_WRITE ? UAPI_MAP_WRITEABLE : 0);
+}
 
-	if (!a)
-		return -ENOTTY;
-	i = weir_arena_info(a);
-	cmd.fd = i.fd;
-	cmd.start = (uint64_t)((char *)m->va - i.base);
-	cmd.length = m->len;
-	cmd.iova = m->iova;
-	err = weir_ioctl(as->iommu->iommufd, UAPI_IOMMU_IOAS_MAP_FILE, &cmd);
+/*
+ * By file where there is one: the mapping then does not hang on this process's address space.
+ * Linux before 6.14 does not know the call (ENOTTY).
+ */
+static int map_file(struct weir_ioas *as, const struct weir_iova_map *m)
+{
+	struct uapi_ioas_map_file cmd = {
+		.size = sizeof(cmd),
+		.flags = map_flags(m),
+		.ioas_id = as->id,
+		.fd = m->fd,
+		.start = m->off,
+		.length = m->len,
+		.iova = m->iova,
+	};
+	int err = weir_ioctl(as->iommu->iommufd, UAPI_IOMMU_IOAS_MAP_FILE, &cmd);
+
 	return err < 0 ? err : 0;
 }
 
-static int cdev_as_map(struct weir_ioas *as, const struct weir_iova_map *m)
+static int map_address(struct weir_ioas *as, const struct weir_iova_map *m)
 {
-	__u32 flags = UAPI_MAP_FIXED_IOVA | (m->prot & WEIR_PROT_READ ? UAPI_MAP_READABLE : 0) |
-		      (m->prot & WEIR_PROT_WRITE ? UAPI_MAP_WRITEABLE : 0);
 	struct uapi_ioas_map cmd = {
 		.size = sizeof(cmd),
-		.flags = flags,
+		.flags = map_flags(m),
 		.ioas_id = as->id,
 		.user_va = (uintptr_t)m->va,
 		.length = m->len,
 		.iova = m->iova,
 	};
-	int err = map_file(as, m, flags);
+	int err = weir_ioctl(as->iommu->iommufd, UAPI_IOMMU_IOAS_MAP, &cmd);
 
-	if (err != -ENOTTY && err != -EOPNOTSUPP)
-		return err;
-	err = weir_ioctl(as->iommu->iommufd, UAPI_IOMMU_IOAS_MAP, &cmd);
+	return err < 0 ? err : 0;
+}
+
+static int cdev_as_map(struct weir_ioas *as, const struct weir_iova_map *m)
+{
+	int err = m->fd >= 0 ? map_file(as, m) : -ENOTTY;
+
+	if (m->va && (err == -ENOTTY || err == -EOPNOTSUPP))
+		err = map_address(as, m);
+	return err;
+}
+
+static int cdev_as_copy(struct weir_ioas *as, const struct weir_iova_map *m, struct weir_ioas *from,
+			uint64_t iova)
+{
+	struct uapi_ioas_copy cmd = {
+		.size = sizeof(cmd),
+		.flags = map_flags(m),
+		.dst_ioas_id = as->id,
+		.src_ioas_id = from->id,
+		.length = m->len,
+		.dst_iova = m->iova,
+		.src_iova = iova,
+	};
+	int err = weir_ioctl(as->iommu->iommufd, UAPI_IOMMU_IOAS_COPY, &cmd);
+
 	return err < 0 ? err : 0;
 }
 
@@ -222,13 +247,17 @@ const struct weir_backend weir_backend_cdev = {
 	.probe = cdev_probe,
 	.as_create = cdev_as_create,
 	.as_destroy = cdev_as_destroy,
+	.files = true,
 	.as_map = cdev_as_map,
+	.as_copy = cdev_as_copy,
 	.as_unmap = cdev_as_unmap,
 	.as_ranges = cdev_as_ranges,
 	.dev_open = cdev_dev_open,
 	.dev_close = cdev_dev_close,
 	.dev_attach = weir_cdev_attach,
 	.dev_detach = weir_cdev_detach,
+	.dev_move = weir_cdev_move,
+	.pasid_move = weir_cdev_pasid_move,
 	.pasid_bits = weir_cdev_pasid_bits,
 	.pasid_attach = weir_cdev_pasid_attach,
 	.pasid_detach = weir_cdev_pasid_detach,

@@ -97,6 +97,14 @@ static int attach_new(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as
 	return 0;
 }
 
+/* What all IOMMUs of the address space can map with. */
+static void note_pages(const struct weir_iodev *d, struct weir_ioas *as)
+{
+	uint64_t have = d->hw_known ? d->hw.page_sizes : 0;
+
+	as->page_sizes = as->page_sizes ? as->page_sizes & have : have;
+}
+
 /*
  * Put the device or one of its PASIDs on an address space. Where it stands on another one the
  * kernel replaces that; on failure it stays where it is.
@@ -112,9 +120,13 @@ static int put_on(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as,
 		err = attach_pt(d, pasid, as->id);
 	else
 		err = attach_shared(d, pasid, as, out);
+	if (pasids && err == -EINVAL)
+		err = attach_new(d, pasid, as, out);
+	else if (err)
+		return told(d, pasid, as, err);
 	if (!err)
-		return 0;
-	return pasids && err == -EINVAL ? attach_new(d, pasid, as, out) : told(d, pasid, as, err);
+		note_pages(d, as);
+	return err;
 }
 
 int weir_cdev_attach(struct weir_iodev *d)
@@ -129,6 +141,30 @@ int weir_cdev_detach(struct weir_iodev *d)
 	weir_hwpt_put(d->hwpt);
 	d->hwpt = NULL;
 	return err;
+}
+
+int weir_cdev_move(struct weir_iodev *d, struct weir_ioas *as)
+{
+	struct weir_hwpt *to;
+	int err = put_on(d, WEIR_PASID_NONE, as, &to);
+
+	if (err)
+		return err;
+	weir_hwpt_put(d->hwpt);
+	d->hwpt = to;
+	return 0;
+}
+
+int weir_cdev_pasid_move(struct weir_iodev *d, struct weir_pasid *p, struct weir_ioas *as)
+{
+	struct weir_hwpt *to;
+	int err = put_on(d, p->pasid, as, &to);
+
+	if (err)
+		return err;
+	weir_hwpt_put(p->hwpt);
+	p->hwpt = to;
+	return 0;
 }
 
 int weir_cdev_pasid_bits(struct weir_iodev *d, char why[WEIR_WHY_LEN])

@@ -13,6 +13,8 @@
 
 #include <pthread.h>
 
+struct weir_pasid;
+
 /**
  * struct weir_devio_ops - how regions, interrupts and reset of an attached device are reached
  *
@@ -41,13 +43,18 @@ struct weir_devio_ops {
  * @as_create: make the kernel's object for an address space
  * @as_destroy: end it; nothing is mapped or attached
  * @as_ready: whether mappings can be made and ranges asked now; NULL means always
- * @as_map: as weir_ioas_map(), arguments checked
+ * @as_map: as weir_ioas_map(), arguments checked. Where the backend says @files, of m->fd when that
+ *          is a file; -ENOTTY when this kernel cannot, and m->va is NULL
+ * @files: see @as_map; other backends find files mapped at m->va
+ * @as_copy: as @as_map, of what @from has mapped at @iova; NULL: it is mapped once more
  * @as_unmap: exactly one earlier mapping
  * @as_ranges: as weir_ioas_ranges()
  * @dev_open: open the device; guarantees nothing is left open on failure
  * @dev_close: undo dev_open; the device is detached
  * @dev_attach: attach to @d->as (set by the caller). Mappings made before must hold afterwards
  * @dev_detach: undo dev_attach
+ * @dev_move: put @d, which is on @d->as, on another; NULL: cannot be done in one step
+ * @pasid_move: the same for one of its PASIDs
  * @pasid_bits: as weir_iodev_pasid_bits(); NULL: this mode has no PASIDs
  * @pasid_attach: attach @pasid of a device that is attached to an address space
  * @pasid_detach: undo it
@@ -61,7 +68,10 @@ struct weir_backend {
 	int (*as_create)(struct weir_ioas *as);
 	void (*as_destroy)(struct weir_ioas *as);
 	bool (*as_ready)(struct weir_ioas *as);
+	bool files;
 	int (*as_map)(struct weir_ioas *as, const struct weir_iova_map *m);
+	int (*as_copy)(struct weir_ioas *as, const struct weir_iova_map *m, struct weir_ioas *from,
+		       uint64_t iova);
 	int (*as_unmap)(struct weir_ioas *as, const struct weir_iova_map *m);
 	int (*as_ranges)(struct weir_ioas *as, struct weir_iova_range *r, unsigned n,
 			 uint64_t *align);
@@ -69,6 +79,8 @@ struct weir_backend {
 	void (*dev_close)(struct weir_iodev *d);
 	int (*dev_attach)(struct weir_iodev *d);
 	int (*dev_detach)(struct weir_iodev *d);
+	int (*dev_move)(struct weir_iodev *d, struct weir_ioas *as);
+	int (*pasid_move)(struct weir_iodev *d, struct weir_pasid *p, struct weir_ioas *as);
 	int (*pasid_bits)(struct weir_iodev *d, char why[WEIR_WHY_LEN]);
 	int (*pasid_attach)(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as);
 	int (*pasid_detach)(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as);
@@ -90,11 +102,13 @@ struct weir_iommu {
 	struct weir *w;
 	struct weir_ioas *spaces;
 	struct weir_ioas *dflt[WEIR_MODE_MAX];
-	int iommufd;		   /* cdev.c: opened with the first address space or device */
-	struct weir_group *groups; /* group.c */
-	unsigned timeout_ms;	   /* vfio_user.c: for an answer */
-	unsigned devices;	   /* open */
-	bool closed;		   /* too early: it ends with the last device */
+	int iommufd;		       /* cdev.c: opened with the first address space or device */
+	struct weir_group *groups;     /* group.c */
+	struct weir_arena_watch watch; /* map.c */
+	uint64_t pinned;	       /* map.c: locked memory, each page once */
+	unsigned timeout_ms;	       /* vfio_user.c: for an answer */
+	unsigned devices;	       /* open */
+	bool closed;		       /* too early: it ends with the last device */
 };
 
 struct weir_ioas {
@@ -103,6 +117,7 @@ struct weir_ioas {
 	struct weir_ioas *next;
 	struct weir_iova_map *maps;
 	uint64_t mapped;
+	uint64_t page_sizes; /* of the IOMMUs of its devices; 0: not known */
 	unsigned devices;
 	bool has_window;
 	uint64_t window_iova;
@@ -172,6 +187,31 @@ void weir_pasids_end(struct weir_iodev *d);
 /* What is known about a PASID, or NULL. */
 struct weir_pasid *weir_pasid_find(struct weir_iodev *d, uint32_t pasid);
 
+/* --- mappings (map.c) --- */
+
+/* Locked memory, and the mappings that stand on it. */
+struct weir_pin {
+	unsigned refs;
+	uint64_t len;
+};
+
+/* Whether an address space can be asked and mapped now. */
+bool weir_ioas_ready(struct weir_ioas *as);
+/* End the mapping at *@link. */
+int weir_map_end(struct weir_ioas *as, struct weir_iova_map **link);
+/* Drop it: the kernel's half is gone, or goes with the address space. */
+void weir_map_drop(struct weir_ioas *as, struct weir_iova_map **link);
+/* An arena is about to go: unmap it everywhere. */
+void weir_map_arena_gone(struct weir_arena_watch *watch, const struct weir_arena *a);
+/* A device is about to go: unmap its BARs everywhere. */
+void weir_map_dev_gone(struct weir_iodev *d);
+
+/* The largest page of the IOMMU's that is sure to map a part, of memory in pages of @memory. */
+uint64_t weir_map_iommu_page(const struct weir_ioas *as, const struct weir_iova_map *m,
+			     uint64_t memory);
+/* Part of a region as a dma-buf (vfio_dev.c). Return: fd, or -errno; reports nothing. */
+int weir_vfio_dmabuf(struct weir_iodev *d, unsigned region, uint64_t off, uint64_t len);
+
 /* --- objects of /dev/iommu, by the kernel's numbers: a device there need not be VFIO's --- */
 
 /* IOMMU_GET_HW_INFO, decoded (hwinfo.c). Reports nothing. */
@@ -193,6 +233,8 @@ int weir_hwpt_end(struct weir_hwpt *h);
 
 int weir_cdev_attach(struct weir_iodev *d);
 int weir_cdev_detach(struct weir_iodev *d);
+int weir_cdev_move(struct weir_iodev *d, struct weir_ioas *as);
+int weir_cdev_pasid_move(struct weir_iodev *d, struct weir_pasid *p, struct weir_ioas *as);
 int weir_cdev_pasid_bits(struct weir_iodev *d, char why[WEIR_WHY_LEN]);
 int weir_cdev_pasid_attach(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as);
 int weir_cdev_pasid_detach(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as);

@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #define MAX_RANGES 64
 /* Keep clear of the first 4 GiB: the MSI window and the firmware's reserved regions are there. */
@@ -52,24 +51,9 @@ int weir_ioas_create(struct weir_iommu *iommu, enum weir_mode mode, struct weir_
 	return 0;
 }
 
-static bool ready(struct weir_ioas *as)
+bool weir_ioas_ready(struct weir_ioas *as)
 {
 	return !as->be->as_ready || as->be->as_ready(as);
-}
-
-static int unmap_one(struct weir_ioas *as, struct weir_iova_map **link)
-{
-	struct weir_iova_map *m = *link;
-	int err = ready(as) ? as->be->as_unmap(as, m) : 0;
-
-	if (err)
-		return weir_fail(as->iommu->w, err, "unmap", "unmapping %#llx + %#llx: %s",
-				 (unsigned long long)m->iova, (unsigned long long)m->len,
-				 weir_strerror(err));
-	*link = m->next;
-	as->mapped -= m->len;
-	free(m);
-	return 0;
 }
 
 int weir_ioas_destroy(struct weir_ioas *as)
@@ -82,13 +66,9 @@ int weir_ioas_destroy(struct weir_ioas *as)
 				 "an address space with %u devices attached cannot be destroyed",
 				 as->devices);
 	while (as->maps)
-		if (unmap_one(as, &as->maps)) {
+		if (weir_map_end(as, &as->maps))
 			/* Destroying the kernel's object drops what it would not unmap. */
-			struct weir_iova_map *m = as->maps;
-
-			as->maps = m->next;
-			free(m);
-		}
+			weir_map_drop(as, &as->maps);
 	as->be->as_destroy(as);
 	for (p = &iommu->spaces; *p != as; p = &(*p)->next)
 		;
@@ -117,7 +97,7 @@ int weir_ioas_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsigned n
 	uint64_t a = 0;
 	int have;
 
-	if (!ready(as))
+	if (!weir_ioas_ready(as))
 		return weir_fail(as->iommu->w, EAGAIN, "ioas-empty",
 				 "in group mode the allowed IOVAs are known only once a device is "
 				 "attached");
@@ -127,117 +107,6 @@ int weir_ioas_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsigned n
 				 "cannot read the allowed IOVA ranges: %s", weir_strerror(have));
 	*align = weir_is_pow2(a) ? a : 4096;
 	return have;
-}
-
-/* CAP_IPC_LOCK lifts the limit; bit 14 of the effective set. */
-static bool may_lock_all(struct weir *w)
-{
-	char path[PATH_MAX], line[256];
-	unsigned long long eff = 0;
-	FILE *f;
-
-	weir_path(path, "%s/self/status", weir_proc(w));
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "CapEff: %llx", &eff) == 1)
-			break;
-	fclose(f);
-	return eff >> 14 & 1;
-}
-
-static int check_memlock(struct weir_ioas *as, uint64_t len)
-{
-	struct weir *w = as->iommu->w;
-	uint64_t need = len;
-	struct rlimit rl;
-
-	if (!as->be->pins)
-		return 0;
-	for (struct weir_ioas *o = as->iommu->spaces; o; o = o->next)
-		need += o->be->pins ? o->mapped : 0;
-	if (getrlimit(RLIMIT_MEMLOCK, &rl) || rl.rlim_cur == RLIM_INFINITY || need <= rl.rlim_cur ||
-	    may_lock_all(w))
-		return 0;
-	return weir_fail(
-		w, ENOMEM, "memlock",
-		"mapping needs %llu KiB of locked memory, the limit is %llu KiB: raise it "
-		"with `ulimit -l %llu`, or LimitMEMLOCK=%lluK in the service, or run with "
-		"CAP_IPC_LOCK",
-		(unsigned long long)(need + 1023) >> 10, (unsigned long long)rl.rlim_cur >> 10,
-		(unsigned long long)(need + 1023) >> 10, (unsigned long long)(need + 1023) >> 10);
-}
-
-static int check_map(struct weir_ioas *as, void *va, size_t len, uint64_t iova, unsigned prot)
-{
-	struct weir_iova_range r[MAX_RANGES];
-	struct weir *w = as->iommu->w;
-	const struct weir_iova_map *m;
-	uint64_t align = 4096;
-	int n;
-
-	if (!len || !prot || prot & ~(unsigned)WEIR_PROT_RW || iova + len - 1 < iova)
-		return weir_fail(w, EINVAL, "map",
-				 "mapping %zu bytes at %#llx with access %u is not "
-				 "possible",
-				 len, (unsigned long long)iova, prot);
-	m = weir_iova_overlap(as->maps, iova, len);
-	if (m)
-		return weir_fail(w, EEXIST, "map-overlap",
-				 "%#llx + %#zx overlaps what is mapped at %#llx + %#llx",
-				 (unsigned long long)iova, len, (unsigned long long)m->iova,
-				 (unsigned long long)m->len);
-	n = ready(as) ? weir_ioas_ranges(as, r, MAX_RANGES, &align) : 0;
-	if (n < 0)
-		return n;
-	if (((uintptr_t)va | iova | len) & (align - 1))
-		return weir_fail(w, EINVAL, "map-align",
-				 "address %p, IOVA %#llx and length %#zx must be multiples of %llu",
-				 va, (unsigned long long)iova, len, (unsigned long long)align);
-	if (ready(as) && !weir_iova_allowed(r, weir_min_u((unsigned)n, MAX_RANGES), iova, len))
-		return weir_fail(w, ERANGE, "map-reserved",
-				 "%#llx + %#zx is reserved or past what the IOMMU translates",
-				 (unsigned long long)iova, len);
-	return check_memlock(as, len);
-}
-
-int weir_ioas_map(struct weir_ioas *as, void *va, size_t len, weir_iova_t iova, unsigned prot)
-{
-	struct weir_iova_map *m;
-	int err = check_map(as, va, len, iova, prot);
-
-	if (err)
-		return err;
-	m = calloc(1, sizeof(*m));
-	if (!m)
-		return -ENOMEM;
-	*m = (struct weir_iova_map){ .iova = iova, .len = len, .va = va, .prot = prot };
-	err = ready(as) ? as->be->as_map(as, m) : 0;
-	if (err) {
-		free(m);
-		return weir_fail(as->iommu->w, err, "map",
-				 "mapping %zu KiB at %#llx was refused: %s%s", len >> 10,
-				 (unsigned long long)iova, weir_strerror(err),
-				 err == -ENOMEM ? "; other processes of this user may hold locked "
-						  "memory: see LimitMEMLOCK="
-						: "");
-	}
-	weir_iova_insert(&as->maps, m);
-	as->mapped += len;
-	return 0;
-}
-
-int weir_ioas_unmap(struct weir_ioas *as, weir_iova_t iova, size_t len)
-{
-	struct weir_iova_map **p;
-
-	for (p = &as->maps; *p; p = &(*p)->next)
-		if ((*p)->iova == iova && (*p)->len == len)
-			return unmap_one(as, p);
-	return weir_fail(as->iommu->w, EINVAL, "unmap",
-			 "%#llx + %#zx is not a mapping; only whole mappings can be taken away",
-			 (unsigned long long)iova, len);
 }
 
 /* Lowest room outside of the window: an arena may yet come anywhere in that. */
@@ -252,6 +121,19 @@ static int find_room(struct weir_ioas *as, const struct weir_iova_range *r, unsi
 	return err;
 }
 
+/* At the largest page that fits, so that the IOMMU can use it; closer together if need be. */
+static int find_aligned(struct weir_ioas *as, const struct weir_iova_range *r, unsigned n,
+			uint64_t min, uint64_t len, uint64_t align, uint64_t *at)
+{
+	static const uint64_t pages[] = { 1ull << 30, 1ull << 21 };
+
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(pages); i++)
+		if (pages[i] > align && pages[i] <= len &&
+		    !find_room(as, r, n, min, len, pages[i], at))
+			return 0;
+	return find_room(as, r, n, min, len, align, at);
+}
+
 int weir_ioas_alloc_iova(struct weir_ioas *as, uint64_t len, uint64_t align, weir_iova_t *iova)
 {
 	struct weir_iova_range r[MAX_RANGES];
@@ -263,8 +145,8 @@ int weir_ioas_alloc_iova(struct weir_ioas *as, uint64_t len, uint64_t align, wei
 	n = (int)weir_min_u((unsigned)n, MAX_RANGES);
 	if (align < page)
 		align = page;
-	if (find_room(as, r, (unsigned)n, IOVA_MIN, len, align, &at) &&
-	    find_room(as, r, (unsigned)n, page, len, align, &at))
+	if (find_aligned(as, r, (unsigned)n, IOVA_MIN, len, align, &at) &&
+	    find_aligned(as, r, (unsigned)n, page, len, align, &at))
 		return weir_fail(as->iommu->w, ENOSPC, "iova-full",
 				 "no %llu MiB of IOVA are free; lower weir_opts.window_size",
 				 (unsigned long long)len >> 20);

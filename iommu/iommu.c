@@ -46,6 +46,8 @@ int weir_iommu_open(struct weir *w, struct weir_iommu **out)
 	iommu->w = w;
 	iommu->iommufd = -1;
 	iommu->timeout_ms = USER_TIMEOUT_MS;
+	iommu->watch.gone = weir_map_arena_gone;
+	weir_arena_watch(w, &iommu->watch);
 	*out = iommu;
 	return 0;
 }
@@ -66,6 +68,7 @@ void weir_iommu_close(struct weir_iommu *iommu)
 	while (iommu->spaces && !weir_ioas_destroy(iommu->spaces))
 		;
 	weir_close_fd(&iommu->iommufd);
+	weir_arena_unwatch(iommu->w, &iommu->watch);
 	free(iommu);
 }
 
@@ -237,6 +240,7 @@ void weir_iodev_close(struct weir_iodev *d)
 	if (!d)
 		return;
 	iommu = d->iommu;
+	weir_map_dev_gone(d);
 	if (d->as)
 		weir_iodev_detach(d);
 	d->be->dev_close(d);
@@ -276,9 +280,35 @@ int weir_iodev_detach(struct weir_iodev *d)
 	if (err)
 		weir_warn(d->w, "%s: detaching: %s", d->name, weir_strerror(err));
 	d->as->devices--;
+	if (!d->as->devices)
+		d->as->page_sizes = 0;
 	d->as = NULL;
 	memset(d->regions, 0, sizeof(d->regions));
 	return err;
+}
+
+int weir_iodev_move(struct weir_iodev *d, struct weir_ioas *as)
+{
+	int err;
+
+	if (!d->as || as->be != d->be)
+		return weir_fail(d->w, EINVAL, "move",
+				 "%s: to be moved it must be attached, and the address space be of "
+				 "its mode",
+				 d->name);
+	if (!d->be->dev_move)
+		return weir_fail(d->w, EOPNOTSUPP, "move",
+				 "%s: in %s mode a device cannot change its address space in one "
+				 "step: stop it, detach it and all devices that share its group, "
+				 "and attach them to the other; cdev mode can",
+				 d->name, weir_mode_name(d->be->mode));
+	err = as == d->as ? 0 : d->be->dev_move(d, as);
+	if (err)
+		return err;
+	d->as->devices--;
+	as->devices++;
+	d->as = as;
+	return 0;
 }
 
 enum weir_mode weir_iodev_mode(const struct weir_iodev *d)

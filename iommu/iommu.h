@@ -83,6 +83,15 @@ WEIR_API void weir_mode_probe(struct weir *w, const char *sysdev, struct weir_mo
 
 /* --- address spaces --- */
 
+/* What stands behind a mapping. */
+enum weir_map_source {
+	WEIR_SOURCE_ADDRESS, /* memory of the caller's */
+	WEIR_SOURCE_ARENA,   /* an arena: memfd */
+	WEIR_SOURCE_FILE,    /* a file, weir_ioas_map_file() */
+	WEIR_SOURCE_BAR,     /* another device's registers, weir_ioas_map_bar() */
+	WEIR_SOURCE_MAX,
+};
+
 enum weir_prot { WEIR_PROT_READ = 1, WEIR_PROT_WRITE = 2, WEIR_PROT_RW = 3 };
 
 struct weir_iova_range {
@@ -141,6 +150,66 @@ WEIR_API int weir_ioas_map(struct weir_ioas *as, void *va, size_t len, weir_iova
 			   unsigned prot);
 
 /**
+ * weir_ioas_map_file() - let attached devices reach a memfd
+ * @as: address space
+ * @fd: memfd, hugepages or not; a duplicate is kept, the caller's may be closed
+ * @off: where in it, page-aligned
+ * @len: bytes, whole pages
+ * @iova: as for weir_ioas_map()
+ * @prot: likewise
+ *
+ * Where IOMMUFD can map files (Linux 6.14) no address of this process is in between; elsewhere the
+ * file is mapped for as long as the mapping lives.
+ * Return: as weir_ioas_map(); -EINVAL past the end of the file.
+ */
+WEIR_API int weir_ioas_map_file(struct weir_ioas *as, int fd, uint64_t off, size_t len,
+				weir_iova_t iova, unsigned prot);
+
+/**
+ * weir_ioas_map_bar() - let attached devices reach another device's BAR (peer to peer)
+ * @as: address space, in cdev or group mode
+ * @d: whose BAR; attached, in the same mode. Closing it takes the mapping away
+ * @region: its number
+ * @off: where in it, page-aligned
+ * @len: bytes, whole pages
+ * @iova: as for weir_ioas_map()
+ * @prot: likewise
+ *
+ * Whether requests between the two devices find their way is the PCI topology's matter.
+ * Return: 0; -EOPNOTSUPP where the mode or the kernel cannot; else as weir_ioas_map().
+ */
+WEIR_API int weir_ioas_map_bar(struct weir_ioas *as, struct weir_iodev *d, unsigned region,
+			       uint64_t off, size_t len, weir_iova_t iova, unsigned prot);
+
+/**
+ * weir_ioas_copy() - map what another address space has mapped
+ * @dst: address space
+ * @dst_iova: where in it
+ * @src: the other one, of the same place
+ * @src_iova: where in that; with @len within one mapping
+ * @len: bytes, whole pages
+ * @prot: no more than the mapping has
+ *
+ * In cdev mode the kernel shares the locked pages: they are locked, and count, once. Other modes map
+ * them once more. Either may be unmapped first. Arenas need no call of this: mapping one that another
+ * address space has copies it where that can be done.
+ * Return: 0; -ENOENT where nothing, or only a part, is mapped; -EACCES for too much @prot; else as
+ * weir_ioas_map().
+ */
+WEIR_API int weir_ioas_copy(struct weir_ioas *dst, weir_iova_t dst_iova, struct weir_ioas *src,
+			    weir_iova_t src_iova, size_t len, unsigned prot);
+
+/**
+ * weir_ioas_clone() - map all that another address space has mapped, at the same IOVAs
+ * @dst: empty, of the same place
+ * @src: what to copy; the place of its window too
+ *
+ * So that a device can be moved from one to the other while it works: see weir_iodev_move().
+ * Return: 0; else as weir_ioas_copy(), with @dst empty again.
+ */
+WEIR_API int weir_ioas_clone(struct weir_ioas *dst, struct weir_ioas *src);
+
+/**
  * weir_ioas_unmap() - take a mapping away
  * @iova: start of a mapping
  * @len: its length; parts of a mapping are refused with -EINVAL
@@ -150,7 +219,8 @@ WEIR_API int weir_ioas_unmap(struct weir_ioas *as, weir_iova_t iova, size_t len)
 /**
  * weir_ioas_alloc_iova() - find room
  * @len: bytes
- * @align: power of two
+ * @align: power of two. Where there is room the result is aligned to the largest page (1 GiB, 2 MiB)
+ *         that fits into @len, too
  * @iova: free and allowed at the time of the call; not reserved for the caller
  * Return: 0 or -ENOSPC.
  */
@@ -198,14 +268,7 @@ WEIR_API uint32_t weir_ioas_id(const struct weir_ioas *as);
 /* Bytes mapped. */
 WEIR_API uint64_t weir_ioas_mapped(const struct weir_ioas *as);
 
-/* What stands behind a mapping. */
-enum weir_map_source {
-	WEIR_SOURCE_ADDRESS, /* memory of the caller's */
-	WEIR_SOURCE_ARENA,   /* an arena: memfd */
-	WEIR_SOURCE_MAX,
-};
-
-/* "address", "arena" */
+/* "address", "arena", "file", "BAR" */
 WEIR_API const char *weir_map_source_name(enum weir_map_source source);
 
 /**
@@ -224,7 +287,8 @@ struct weir_mapping {
 	void *va;
 	unsigned prot;
 	enum weir_map_source source;
-	uint64_t page_size;
+	bool copied;
+	uint64_t page_size, iommu_page;
 };
 
 /**
@@ -264,6 +328,22 @@ WEIR_API void weir_iodev_close(struct weir_iodev *d);
 WEIR_API int weir_iodev_attach(struct weir_iodev *d, struct weir_ioas *as);
 WEIR_API int weir_iodev_detach(struct weir_iodev *d);
 
+/**
+ * weir_iodev_move() - put an attached device on another address space, in one step
+ * @d: attached, in cdev mode
+ * @as: of the same mode; what the device uses is mapped there (weir_ioas_clone())
+ *
+ * The device keeps its regions, interrupts and PASIDs. It reaches the old address space or the new
+ * one, never both, never anything else: there is no moment in which it is without translation and
+ * could reach memory by physical address. Once this returns it reaches only @as. If it fails the
+ * device is where it was. What the kernel's IOMMU driver does with requests that arrive during
+ * the switch itself is its own: Linux 7.3 blocks them on Intel VT-d (they fault) for a device's
+ * requests without a PASID, and switches without a gap for those with one.
+ * Return: 0; -EOPNOTSUPP in modes that cannot (in group mode all devices of the container must be
+ * detached and attached anew); else the kernel's errno.
+ */
+WEIR_API int weir_iodev_move(struct weir_iodev *d, struct weir_ioas *as);
+
 /* --- PASIDs: address spaces for parts of a device --- */
 
 #define WEIR_PASID_NONE 0 /* requests without a PASID; also the first number never given out */
@@ -290,6 +370,8 @@ WEIR_API int weir_iodev_pasid_bits(struct weir_iodev *d, char why[WEIR_WHY_LEN])
 WEIR_API int weir_iodev_pasid_attach(struct weir_iodev *d, struct weir_ioas *as, uint32_t *pasid);
 /* The device must not send it any more. Detaching the device detaches its PASIDs before. */
 WEIR_API int weir_iodev_pasid_detach(struct weir_iodev *d, uint32_t pasid);
+/* As weir_iodev_move(), for the requests that carry one PASID. */
+WEIR_API int weir_iodev_pasid_move(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as);
 /* The address space of a PASID; NULL if it has none. */
 WEIR_API struct weir_ioas *weir_iodev_pasid_ioas(const struct weir_iodev *d, uint32_t pasid);
 /* The lowest attached PASID above @prev; WEIR_PASID_NONE when there is none. Begin with that. */

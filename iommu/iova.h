@@ -10,14 +10,27 @@
  * @next: list by ascending iova
  * @iova: start
  * @len: bytes, > 0
- * @va: memory behind it
+ * @va: memory behind it; NULL where that is reached by @fd alone
  * @prot: enum weir_prot
+ * @source: what the memory is
+ * @fd: file behind it, of the mapping's own unless it is an arena's; else -1 (source tells)
+ * @off: where in the file
+ * @own_va: @va was mapped for this mapping and goes with it
+ * @copied: made of another mapping by the kernel, whose pages it shares
+ * @pin: locked memory that it shares with its copies; NULL when nothing is locked
+ * @dev: whose BAR it is
  */
 struct weir_iova_map {
 	struct weir_iova_map *next;
 	uint64_t iova, len;
 	void *va;
 	unsigned prot;
+	enum weir_map_source source;
+	int fd;
+	uint64_t off;
+	bool own_va, copied;
+	struct weir_pin *pin;
+	struct weir_iodev *dev;
 };
 
 /* Whether @len bytes at @iova lie within one of the ranges; false on overflow or @len 0. */

@@ -112,6 +112,30 @@ int weir_iodev_pasid_detach(struct weir_iodev *d, uint32_t pasid)
 	return end(d, p);
 }
 
+int weir_iodev_pasid_move(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as)
+{
+	struct weir_pasid *p = weir_pasid_find(d, pasid);
+	int err;
+
+	if (!p || as->be != d->be)
+		return weir_fail(d->w, EINVAL, "move",
+				 "%s: PASID %u has no address space, or the new one is of another "
+				 "mode",
+				 d->name, pasid);
+	if (!d->be->pasid_move)
+		return weir_fail(d->w, EOPNOTSUPP, "move",
+				 "%s: in %s mode a PASID cannot change its address space in one "
+				 "step: detach it and attach it anew",
+				 d->name, weir_mode_name(d->be->mode));
+	err = as == p->as ? 0 : d->be->pasid_move(d, p, as);
+	if (err)
+		return err;
+	p->as->devices--;
+	as->devices++;
+	p->as = as;
+	return 0;
+}
+
 struct weir_ioas *weir_iodev_pasid_ioas(const struct weir_iodev *d, uint32_t pasid)
 {
 	for (const struct weir_pasid *p = d->pasids; p; p = p->next)

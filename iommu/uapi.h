@@ -232,6 +232,18 @@ struct uapi_vfio_detach_pt {
 	__u32 pasid;
 };
 
+/* Data of VFIO_DEVICE_FEATURE_GET: a part of a region as a dma-buf, for peer-to-peer mappings. */
+#define UAPI_VFIO_FEATURE_DMABUF 11
+
+struct uapi_vfio_dmabuf {
+	__u32 region_index;
+	__u32 open_flags;
+	__u32 flags;
+	__u32 nr_ranges; /* 1 here; the kernel takes more */
+	__u64 offset;
+	__u64 length;
+};
+
 /* In flags of both; without it argsz ends before the PASID, as older kernels know it. */
 #define UAPI_VFIO_PT_PASID (1u << 0)
 

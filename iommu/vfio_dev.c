@@ -3,6 +3,7 @@
 #include "iommu/internal.h"
 #include "iommu/uapi.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -90,6 +91,24 @@ static int vfio_region(struct weir_iodev *d, unsigned index, struct weir_region 
 out:
 	free(info);
 	return err;
+}
+
+int weir_vfio_dmabuf(struct weir_iodev *d, unsigned region, uint64_t off, uint64_t len)
+{
+	struct {
+		struct vfio_device_feature head;
+		struct uapi_vfio_dmabuf buf;
+	} cmd = {
+		.head = { .argsz = sizeof(cmd),
+			  .flags = VFIO_DEVICE_FEATURE_GET | UAPI_VFIO_FEATURE_DMABUF },
+		.buf = { .region_index = region,
+			 .open_flags = O_RDWR | O_CLOEXEC,
+			 .nr_ranges = 1,
+			 .offset = off,
+			 .length = len },
+	};
+
+	return weir_ioctl(d->fd, VFIO_DEVICE_FEATURE, &cmd);
 }
 
 static int vfio_read(struct weir_iodev *d, uint64_t file_off, void *buf, size_t len)

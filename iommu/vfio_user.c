@@ -43,7 +43,7 @@ static int user_probe(struct weir *w, const char *dev, char why[WEIR_WHY_LEN], c
 
 static int tell_map(struct vu_dev *u, const struct weir_iova_map *m)
 {
-	const struct weir_arena *a = weir_arena_of(u->c.w, m->va, m->len);
+	int fd = m->fd;
 	struct vu_dma_map req = {
 		.argsz = sizeof(req),
 		.flags = (m->prot & WEIR_PROT_READ ? VU_DMA_READABLE : 0) |
@@ -54,13 +54,11 @@ static int tell_map(struct vu_dev *u, const struct weir_iova_map *m)
 	struct vu_call call = {
 		.cmd = VU_DMA_MAP, .quiet = true, .req = &req, .req_len = sizeof(req)
 	};
-	struct weir_arena_info i;
 
 	/* Without an fd the server has to ask for each access. */
-	if (a && u->c.max_fds) {
-		i = weir_arena_info(a);
-		req.offset = (uint64_t)((char *)m->va - i.base);
-		call.fds = &i.fd;
+	if (fd >= 0 && u->c.max_fds) {
+		req.offset = m->off;
+		call.fds = &fd;
 		call.n_fds = 1;
 	}
 	return vu_call(&u->c, &call);

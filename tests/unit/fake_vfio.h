@@ -34,6 +34,8 @@ enum fv_kind { FV_NONE, FV_IOMMUFD, FV_CDEV, FV_CONTAINER, FV_GROUP, FV_DEVICE }
 
 struct fv_map {
 	uint64_t iova, len;
+	unsigned pin; /* copies share it */
+	unsigned flags;
 };
 
 /* An IOAS, or the IOMMU domain of a container. */
@@ -80,7 +82,8 @@ static struct fake {
 	unsigned n_ranges;
 	unsigned growing; /* so many more queries find one more range each */
 	uint64_t page_sizes;
-	bool no_hw_info, no_hwpt_pasid;
+	bool no_hw_info, no_hwpt_pasid, no_copy, no_dmabuf, no_replace;
+	unsigned pins; /* so many were made */
 	uint64_t vtd_cap, vtd_ecap;
 	bool no_map_file, no_type1v2, no_caps, no_reset, cdev_refuses, no_aer;
 	/* BAR 3's capabilities as raw bytes, from offset sizeof(struct vfio_region_info) on */

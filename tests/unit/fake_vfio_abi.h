@@ -41,13 +41,31 @@ static unsigned fv_live_bars(void)
 	return n;
 }
 
-static unsigned fv_maps(void)
+static inline unsigned fv_maps(void)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < FV_SPACES; i++)
 		n += fake.spaces[i].alive ? fake.spaces[i].n_maps : 0;
 	return n;
+}
+
+/* Locked memory, what copies share once. */
+static inline uint64_t fv_pinned(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned pin = 1; pin <= fake.pins; pin++) {
+		uint64_t most = 0;
+
+		for (unsigned i = 0; i < FV_SPACES; i++)
+			for (unsigned k = 0; fake.spaces[i].alive && k < fake.spaces[i].n_maps; k++)
+				if (fake.spaces[i].maps[k].pin == pin &&
+				    fake.spaces[i].maps[k].len > most)
+					most = fake.spaces[i].maps[k].len;
+		sum += most;
+	}
+	return sum;
 }
 
 static struct fv_space *fv_new_space(int owner, unsigned *id)
@@ -76,7 +94,7 @@ static int fv_add_map(struct fv_space *s, uint64_t iova, uint64_t len)
 		if (s->maps[i].iova < iova + len && iova < s->maps[i].iova + s->maps[i].len)
 			return fv_err(EEXIST);
 	assert_true(s->n_maps < FV_MAPS);
-	s->maps[s->n_maps++] = (struct fv_map){ iova, len };
+	s->maps[s->n_maps++] = (struct fv_map){ .iova = iova, .len = len, .pin = ++fake.pins };
 	return 0;
 }
 
@@ -160,6 +178,27 @@ static int fv_map_file(int fd, struct uapi_ioas_map_file *c)
 	return s ? fv_add_map(s, c->iova, c->length) : fv_err(ENOENT);
 }
 
+static int fv_copy(int fd, struct uapi_ioas_copy *c)
+{
+	struct fv_space *dst = fv_ioas(fd, c->dst_ioas_id), *src = fv_ioas(fd, c->src_ioas_id);
+
+	if (fake.no_copy)
+		return fv_err(EOPNOTSUPP);
+	if (c->size != sizeof(*c) || !(c->flags & UAPI_MAP_FIXED_IOVA) || !dst || !src)
+		return fv_err(EINVAL);
+	for (unsigned i = 0; i < src->n_maps; i++) {
+		struct fv_map *m = &src->maps[i];
+
+		if (c->src_iova < m->iova || c->src_iova + c->length > m->iova + m->len)
+			continue;
+		if (fv_add_map(dst, c->dst_iova, c->length))
+			return -1;
+		dst->maps[dst->n_maps - 1].pin = m->pin;
+		return 0;
+	}
+	return fv_err(ENOENT);
+}
+
 #include "fake_vfio_hwpt.h"
 
 static int fv_destroy(int fd, struct uapi_iommu_destroy *c)
@@ -199,6 +238,8 @@ static int fv_iommufd(int fd, unsigned long req, void *arg)
 		return fv_map_ioas(fd, arg);
 	case UAPI_IOMMU_IOAS_MAP_FILE:
 		return fv_map_file(fd, arg);
+	case UAPI_IOMMU_IOAS_COPY:
+		return fv_copy(fd, arg);
 	case UAPI_IOMMU_IOAS_UNMAP:
 		s = fv_ioas(fd, un->ioas_id);
 		return s && un->size == sizeof(*un) ? fv_del_map(s, un->iova, un->length)
@@ -275,6 +316,25 @@ static int fv_set_irqs(struct fv_dev *d, struct vfio_irq_set *s)
 	return 0;
 }
 
+/* A BAR as a dma-buf; BAR 0 alone can be one. */
+static int fv_dmabuf(struct fv_dev *d, struct vfio_device_feature *f)
+{
+	struct uapi_vfio_dmabuf *b = (void *)f->data;
+	int fd;
+
+	(void)d;
+	if (fake.no_dmabuf || (f->flags & VFIO_DEVICE_FEATURE_MASK) != UAPI_VFIO_FEATURE_DMABUF)
+		return fv_err(ENOTTY);
+	if (f->argsz != sizeof(*f) + sizeof(*b) || !(f->flags & VFIO_DEVICE_FEATURE_GET) ||
+	    b->nr_ranges != 1 || b->flags || b->open_flags != (O_RDWR | O_CLOEXEC))
+		return fv_err(EINVAL);
+	if (b->region_index || b->offset + b->length > FV_BAR)
+		return fv_err(EINVAL);
+	fd = __real_memfd_create("fake-dmabuf", MFD_CLOEXEC);
+	assert_true(fd >= 0 && !__real_ftruncate(fd, (off_t)b->length));
+	return fd;
+}
+
 static int fv_device(struct fv_dev *d, unsigned long req, void *arg)
 {
 	struct vfio_device_info *info = arg;
@@ -299,6 +359,8 @@ static int fv_device(struct fv_dev *d, unsigned long req, void *arg)
 		return 0;
 	case VFIO_DEVICE_SET_IRQS:
 		return fv_set_irqs(d, arg);
+	case VFIO_DEVICE_FEATURE:
+		return fv_dmabuf(d, arg);
 	case VFIO_DEVICE_RESET:
 		fake.resets++;
 		return 0;

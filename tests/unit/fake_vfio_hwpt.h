@@ -148,6 +148,8 @@ static int fv_attach(struct fv_dev *d, struct uapi_vfio_attach_pt *c)
 	if (!fv_fits(d, by_pasid ? c->pasid : 0, c->pt_id))
 		return fv_err(EINVAL);
 	slot = fv_slot(d, by_pasid ? c->pasid : 0, true);
+	if (*slot && fake.no_replace)
+		return fv_err(EBUSY);
 	fv_leave_pt(d, slot);
 	*slot = c->pt_id;
 	++*users;
