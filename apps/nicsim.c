@@ -21,7 +21,7 @@ static volatile sig_atomic_t asked;
 
 struct nicsim_opts {
 	const char *socket, *wire, *fault, *mac;
-	uint64_t queues, stats_s, seed;
+	uint64_t queues, stats_s, seed, pasid;
 	bool json, once, no_mmap;
 	unsigned verbose;
 };
@@ -64,6 +64,8 @@ static int option(struct nicsim_opts *o, int c)
 		return -1;
 	case 'r':
 		return number("--seed", 0, UINT64_MAX, &o->seed);
+	case 'p':
+		return number("--pasid", 1, VU_X_PASID_BITS, &o->pasid);
 	case 'j':
 		o->json = true;
 		return -1;
@@ -93,6 +95,7 @@ static int parse(struct nicsim_opts *o, int argc, char **argv)
 		{ "stats", required_argument, NULL, 'S' },
 		{ "fault", required_argument, NULL, 'f' },
 		{ "seed", required_argument, NULL, 'r' },
+		{ "pasid", required_argument, NULL, 'p' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "once", no_argument, NULL, 'o' },
 		{ "no-mmap", no_argument, NULL, 'n' },
@@ -216,10 +219,14 @@ static void serve(struct vu *v, const struct nicsim_opts *o)
 static void tell_fault(void *arg, const struct dma_fault *f)
 {
 	struct weir *w = arg;
+	char pasid[24] = "";
 
-	weir_log(w, WEIR_LOG_WARN, "dma-fault", "%s queue %u: %s of %zu bytes at IOVA 0x%llx: %s",
-		 f->who.tx ? "TX" : "RX", f->who.queue, f->dir == DMA_DEV_READ ? "read" : "write",
-		 f->len, (unsigned long long)f->iova, f->why);
+	if (f->who.pasid)
+		snprintf(pasid, sizeof(pasid), ", PASID %u", f->who.pasid);
+	weir_log(w, WEIR_LOG_WARN, "dma-fault", "%s queue %u%s: %s of %zu bytes at IOVA 0x%llx: %s",
+		 f->who.tx ? "TX" : "RX", f->who.queue, pasid,
+		 f->dir == DMA_DEV_READ ? "read" : "write", f->len, (unsigned long long)f->iova,
+		 f->why);
 }
 
 /* Tells the first ones; a driver gone wild could make millions. */
@@ -244,6 +251,8 @@ static int open_nic(struct weir *w, const struct nicsim_opts *o, struct vu **out
 	if (err)
 		return err;
 	v->no_mmap = o->no_mmap;
+	if (o->pasid)
+		vu_set_pasid(v, (unsigned)o->pasid);
 	v->nic.dma.report = on_fault;
 	v->nic.dma.report_arg = v;
 	if (o->fault && nic_set_fault(&v->nic, o->fault))
@@ -306,6 +315,7 @@ const struct app_cmd cmd_nicsim = {
 		"      --fault NAME[:N][,once]  misbehave on purpose; once: until a reset\n"
 		"      --seed N       for what is made up\n"
 		"      --no-mmap      each register access is a message, doorbells too\n"
+		"      --pasid BITS   PASIDs of 1 to 20 bits, one a queue pair (experimental)\n"
 		"      --once         end when the first client has gone\n"
 		"  -j, --json         summary at the end as JSON\n"
 		"  -v, --verbose      say more\n"

@@ -32,6 +32,11 @@ enum vu_cmd {
 	VU_DEVICE_FEATURE = 16,
 	VU_MIG_DATA_READ = 17,
 	VU_MIG_DATA_WRITE = 18,
+	/* weir's own, between ends that have both told "x_weir_pasid"; see struct vu_pasid */
+	VU_X_PASID_ATTACH = 0x5701,
+	VU_X_PASID_DETACH = 0x5702,
+	VU_X_PASID_MAP = 0x5703,
+	VU_X_PASID_UNMAP = 0x5704,
 };
 
 /* Header flags: the type is a number in four bits. */
@@ -88,6 +93,32 @@ struct vu_dma_unmap {
 	uint64_t addr;
 	uint64_t size;
 };
+
+/*
+ * Address spaces by PASID, not in the specification. A client that wants them tells the capability
+ * "x_weir_pasid": {"bits": N}; a server that has them answers with its own N, and the smaller one
+ * counts. Replies have no payload. Memory is always given with its fd.
+ */
+struct vu_pasid {
+	uint32_t argsz;
+	uint32_t flags; /* 0 */
+	uint32_t pasid; /* not 0 */
+	uint32_t reserved;
+};
+
+struct vu_pasid_map {
+	struct vu_pasid p; /* flags: VU_DMA_* */
+	uint64_t offset, addr, size;
+};
+
+/* Exactly what earlier messages mapped. */
+struct vu_pasid_unmap {
+	struct vu_pasid p;
+	uint64_t addr, size;
+};
+
+#define VU_X_PASID_CAP	"x_weir_pasid"
+#define VU_X_PASID_BITS 20u
 
 /* VU_GET_INFO, command and reply; flags are VFIO_DEVICE_FLAGS_*. */
 struct vu_device_info {

@@ -155,16 +155,22 @@ static inline bool dma_inside(const struct dma_map *m, uint64_t iova)
 static uint8_t *dma_find(struct dma *d, struct dma_who who, uint64_t iova, size_t len,
 			 enum dma_dir dir, uint64_t *room)
 {
-	unsigned *hit = &d->hit[dir == DMA_DEV_WRITE];
+	struct dma *s = who.pasid ? dma_pasid(d, who.pasid) : d;
 	const char *why = NULL;
-	struct dma_map *m;
+	struct dma_map *m = NULL;
+	unsigned *hit = NULL;
 
-	if (*hit >= d->n || !dma_inside(&d->maps[*hit], iova))
-		*hit = dma_lower(d, iova);
-	m = &d->maps[*hit];
+	if (s) {
+		hit = &s->hit[dir == DMA_DEV_WRITE];
+		if (*hit >= s->n || !dma_inside(&s->maps[*hit], iova))
+			*hit = dma_lower(s, iova);
+		m = &s->maps[*hit];
+	}
 	if (weir_unlikely(++d->ops == d->fail_at))
 		why = "refused on purpose";
-	else if (*hit >= d->n || !dma_inside(m, iova))
+	else if (!s)
+		why = "this PASID has no address space";
+	else if (*hit >= s->n || !dma_inside(m, iova))
 		why = "not mapped";
 	else if (!(m->prot & (unsigned)dir))
 		why = dir == DMA_DEV_READ ? "not readable" : "not writable";
@@ -220,13 +226,20 @@ bool dma_write(struct dma *d, struct dma_who who, uint64_t iova, const void *buf
 	return true;
 }
 
-const struct dma_map *dma_find_va(const struct dma *d, const void *va)
+static const struct dma_map *find_va(const struct dma *d, const uint8_t *p)
 {
-	const uint8_t *p = va;
-
 	for (unsigned i = 0; i < d->n; i++)
 		if (d->maps[i].file_va && p >= d->maps[i].file_va &&
 		    p < d->maps[i].file_va + d->maps[i].file_len)
 			return &d->maps[i];
 	return NULL;
+}
+
+const struct dma_map *dma_find_va(const struct dma *d, const void *va)
+{
+	const struct dma_map *m = find_va(d, va);
+
+	for (const struct dma_pasid *p = d->pasids; p && !m; p = p->next)
+		m = find_va(&p->space, va);
+	return m;
 }

@@ -8,8 +8,9 @@
 
 #include "core/io.h"
 
-#define DMA_MAPS_MAX 32768 /* behind a virtual IOMMU a guest maps page by page */
-#define DMA_KEEP     16
+#define DMA_MAPS_MAX   32768 /* behind a virtual IOMMU a guest maps page by page */
+#define DMA_KEEP       16
+#define DMA_PASIDS_MAX 64 /* attached at a time */
 
 /* Rights of a mapping, seen from the device; as the flags of a DMA_MAP message. */
 enum dma_dir {
@@ -21,10 +22,12 @@ enum dma_dir {
  * struct dma_who - on whose behalf memory is reached
  * @tx: a TX queue, otherwise an RX queue
  * @queue: its number
+ * @pasid: what its requests carry; 0: none
  */
 struct dma_who {
 	bool tx;
 	uint16_t queue;
+	uint32_t pasid;
 };
 
 struct dma_map {
@@ -59,6 +62,7 @@ struct dma_fault {
  * @fail_at: refuse this access (counted from 1); 0 none
  * @faults: refused so far; the first DMA_KEEP are in @kept
  * @report: called for each fault, or NULL
+ * @pasids: address spaces of requests with a PASID; their faults count here
  */
 struct dma {
 	struct dma_map *maps;
@@ -69,6 +73,20 @@ struct dma {
 	struct dma_fault kept[DMA_KEEP];
 	void (*report)(void *arg, const struct dma_fault *f);
 	void *report_arg;
+	struct dma_pasid *pasids;
+	unsigned n_pasids;
+};
+
+/**
+ * struct dma_pasid - where requests with a PASID lead
+ * @next: another one
+ * @pasid: number
+ * @space: its mappings; of the rest nothing is used
+ */
+struct dma_pasid {
+	struct dma_pasid *next;
+	uint32_t pasid;
+	struct dma space;
 };
 
 /**
@@ -90,6 +108,16 @@ int dma_map_va(struct dma *d, uint64_t iova, uint64_t size, unsigned prot, void 
 /* Forget all mappings that lie wholly inside. Return: 0, -EINVAL if one is cut, -ENOENT. */
 int dma_unmap(struct dma *d, uint64_t iova, uint64_t size);
 void dma_unmap_all(struct dma *d);
+
+/* --- address spaces by PASID (dma_pasid.c) --- */
+
+/* An empty one for @pasid. Return: 0, -EINVAL (0), -EEXIST, -ENOSPC, -ENOMEM. */
+int dma_pasid_add(struct dma *d, uint32_t pasid);
+/* Forget it and its mappings. Return: 0 or -ENOENT. */
+int dma_pasid_del(struct dma *d, uint32_t pasid);
+/* Mappings of @pasid; NULL without. */
+struct dma *dma_pasid(struct dma *d, uint32_t pasid);
+void dma_pasid_end(struct dma *d);
 
 /**
  * dma_at() - address of a range that lies in one mapping

@@ -125,17 +125,19 @@ void nic_fini(struct nic *n)
 	for (unsigned q = 0; q < NIC_QUEUES; q++)
 		free(n->tx[q].buf);
 	dma_unmap_all(&n->dma);
+	dma_pasid_end(&n->dma);
 }
 
 /* What the ring's registers say when its queue is enabled counts until it is disabled. */
-static void ring_sync(struct nic *n, volatile uint32_t *q, struct nic_ring *r, enum nic_fault stuck)
+static void ring_sync(struct nic *n, volatile uint32_t *q, struct nic_ring *r, bool held,
+		      enum nic_fault stuck)
 {
 	bool on = q[Q_DCTL / 4] & DCTL_ENABLE;
 
-	if (on && n->fault == stuck) {
+	if (on && (held || n->fault == stuck)) {
 		q[Q_DCTL / 4] &= ~DCTL_ENABLE;
 		on = false;
-		n->fault_shown = true;
+		n->fault_shown |= n->fault == stuck;
 	}
 	if (on == r->on)
 		return;
@@ -156,10 +158,10 @@ void nic_sync(struct nic *n)
 		return;
 	for (unsigned q = 0; q < n->queues; q++) {
 		struct nic_txq *t = &n->tx[q];
-		bool was = t->r.on;
+		bool was = t->r.on, held = nic_pasid_stopped(n, q);
 
-		ring_sync(n, nic_rxreg(n, q, 0), &n->rx[q], FAULT_STUCK_RX);
-		ring_sync(n, nic_txreg(n, q, 0), &t->r, FAULT_STUCK_TX);
+		ring_sync(n, nic_rxreg(n, q, 0), &n->rx[q], held, FAULT_STUCK_RX);
+		ring_sync(n, nic_txreg(n, q, 0), &t->r, held, FAULT_STUCK_TX);
 		if (t->r.on && !was)
 			nic_tx_reset(n, q);
 	}

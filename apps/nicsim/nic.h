@@ -120,6 +120,8 @@ struct wire;
  * @dma: its IOMMU
  * @wire: what its port is plugged into, or NULL
  * @queues: rings that it has on each side
+ * @pasid_bits: width of the PASIDs that queues can carry; 0: no such thing
+ * @pasid_stops: queue pairs stopped for a fault of their tenant
  * @page: contents of the two register pages that a client may map: RX and TX queues
  * @reg: all other registers
  */
@@ -137,6 +139,8 @@ struct nic {
 	struct nic_i2c i2c;
 	struct net_rss rss;
 	bool rss_dirty, bus_master;
+	unsigned pasid_bits;
+	uint64_t pasid_stops;
 
 	/* interrupts */
 	uint64_t q_cause, q_mask, q_automask, q_sent;
@@ -211,6 +215,25 @@ static inline volatile uint32_t *nic_txreg(struct nic *n, unsigned q, unsigned w
 {
 	return n->page[1] + (q * Q_STRIDE + which) / 4;
 }
+
+/* --- pasid.c: the experimental block, a PASID for each queue pair --- */
+
+/* What the requests of a pair carry, 0: none. */
+static inline uint32_t nic_pasid(const struct nic *n, unsigned q)
+{
+	uint32_t v = n->reg[R_XPASID / 4 + q];
+
+	return v & XPASID_EN ? v & XPASID_MASK : 0;
+}
+
+static inline bool nic_pasid_stopped(const struct nic *n, unsigned q)
+{
+	return n->reg[R_XPASID / 4 + q] & XPASID_STOPPED;
+}
+
+void nic_pasid_write(struct nic *n, unsigned q, uint32_t v);
+/* An access of the pair was refused: if it is a tenant's it stops; all others go on. */
+void nic_pasid_fault(struct nic *n, unsigned q);
 
 /* --- nvm.c --- */
 void nvm_fill(struct nic *n);

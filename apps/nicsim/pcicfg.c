@@ -10,7 +10,9 @@ enum {
 	CAP_MSIX = 0x70,
 	CAP_EXP = 0xA0,
 	CAP_AER = 0x100,
-	CAP_DSN = 0x140
+	CAP_DSN = 0x140,
+	CAP_PASID = 0x150,
+	CAP_X = 0x160,
 };
 
 static void set(struct pcicfg *c, unsigned off, unsigned len, uint32_t v, uint32_t mask)
@@ -91,13 +93,33 @@ static void extended(struct pcicfg *c, const uint8_t mac[6])
 	}
 }
 
+/* A PASID travels in an End-End TLP prefix: without that the kernel does not believe it. */
+static void pasid(struct pcicfg *c)
+{
+	if (!c->pasid_bits)
+		return;
+	set(c, CAP_EXP + PCI_EXP_DEVCAP2, 4, 0x1F | PCI_EXP_DEVCAP2_EE_PREFIX | 1u << 22, 0);
+	set(c, CAP_DSN + 2, 2, 1u | CAP_PASID << 4, 0);
+	set(c, CAP_PASID, 4, PCI_EXT_CAP_ID_PASID | 1u << 16 | (uint32_t)CAP_X << 20, 0);
+	set(c, CAP_PASID + PCI_PASID_CAP, 2, c->pasid_bits << 8, 0);
+	set(c, CAP_PASID + PCI_PASID_CTRL, 2, 0, PCI_PASID_CTRL_ENABLE);
+	set(c, CAP_X, 4, PCI_EXT_CAP_ID_VNDR | 1u << 16, 0);
+	set(c, CAP_X + PCI_VNDR_HEADER, 4, PCICFG_X_ID | 1u << 16 | 24u << 20, 0);
+	set(c, CAP_X + 8, 4, PCICFG_X_MAGIC, 0);
+	/* BAR 0 in the low three bits, as MSI-X does it. */
+	set(c, CAP_X + 12, 4, c->pasid_at, 0);
+	set(c, CAP_X + 16, 4, c->pasid_queues | c->pasid_bits << 16, 0);
+}
+
 void pcicfg_init(struct pcicfg *c, const uint8_t mac[6])
 {
-	memset(c, 0, sizeof(*c));
+	memset(c->b, 0, sizeof(c->b));
+	memset(c->mask, 0, sizeof(c->mask));
 	header(c);
 	capabilities(c);
 	express(c);
 	extended(c, mac);
+	pasid(c);
 }
 
 void pcicfg_read(const struct pcicfg *c, unsigned off, void *buf, unsigned len)

@@ -11,15 +11,25 @@
 #define PCICFG_MSIX_N	64u
 #define PCICFG_MSIX_PBA 0x2000u
 
+/* What the vendor-specific capability of the experimental PASID block says (docs/nicsim.md). */
+#define PCICFG_X_ID    0x5751u	   /* VSEC id, and so that nobody else's is taken for it: */
+#define PCICFG_X_MAGIC 0x52494557u /* "WEIR" */
+
 /**
  * struct pcicfg - the space
  * @b: contents, little-endian
  * @mask: bits that a write changes
+ * @pasid_bits: width of PASIDs, 0: no such capability
+ * @pasid_queues: queue pairs that can have one
+ * @pasid_at: offset in BAR 0 of their registers
  */
 struct pcicfg {
 	uint8_t b[PCICFG_SIZE], mask[PCICFG_SIZE];
+	unsigned pasid_bits, pasid_queues;
+	uint32_t pasid_at;
 };
 
+/* As after power on; the PASID members are the caller's. */
 void pcicfg_init(struct pcicfg *c, const uint8_t mac[6]);
 
 /* @off + @len lies inside. */

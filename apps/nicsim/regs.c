@@ -179,6 +179,11 @@ static void wr_queue(struct nic *n, const struct reg *r, uint32_t off, uint32_t 
 	nic_sync(n);
 }
 
+static void wr_xpasid(struct nic *n, const struct reg *r, uint32_t off, uint32_t v)
+{
+	nic_pasid_write(n, (off - r->off) / 4, v);
+}
+
 #define PLAIN(n, o, c, s, r, m)                                                     \
 	{                                                                           \
 		.name = n, .off = o, .count = c, .stride = s, .reset = r, .mask = m \
@@ -390,6 +395,8 @@ static const struct reg table[] = {
 	PLAIN("GCR_EXT", 0x11050, 1, 4, 0, ALL),
 	PLAIN("CIAA", 0x11088, 2, 4, 0, ALL),
 	PLAIN("CORECTL", 0x14F00, 1, 4, 0, ALL),
+	/* experimental, not of the 82599 */
+	ACTS("XPASID", R_XPASID, 16, 4, 0, ALL, NULL, wr_xpasid),
 };
 /* clang-format on */
 
@@ -437,7 +444,8 @@ static const struct reg *known(struct nic *n, uint32_t *off)
 	uint32_t asked = *off;
 	const struct reg *r = find(off);
 
-	if (r)
+	/* Without PASIDs the model is an 82599 and nothing else. */
+	if (r && (r->wr != wr_xpasid || n->pasid_bits))
 		return r;
 	n->unknown++;
 	for (unsigned i = 0; i < n->n_unknown; i++)

@@ -202,6 +202,15 @@
 #define PTYPE_UDP  (1u << 9)
 #define PTYPE_SCTP (1u << 10)
 
+/*
+ * Experimental, of no 82599: a PASID for each queue pair, at a place that a vendor-specific
+ * capability tells (pcicfg.c).
+ */
+#define R_XPASID       0x1E000
+#define XPASID_MASK    0xFFFFFu
+#define XPASID_STOPPED (1u << 30) /* a refused access stopped the pair; writing 1 clears it */
+#define XPASID_EN      (1u << 31)
+
 /* 7.2.3 transmit descriptors, second quadword */
 #define TXD_EOP	    (1u << 24)
 #define TXD_IC	    (1u << 26) /* legacy */

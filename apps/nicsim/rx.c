@@ -23,9 +23,9 @@ struct rx_frame {
 	bool fault;
 };
 
-static struct dma_who who(unsigned q)
+static struct dma_who who(const struct nic *n, unsigned q)
 {
-	return (struct dma_who){ .tx = false, .queue = (uint16_t)q };
+	return (struct dma_who){ .tx = false, .queue = (uint16_t)q, .pasid = nic_pasid(n, q) };
 }
 
 bool nic_rx_ready(struct nic *n)
@@ -125,7 +125,8 @@ static void put(struct nic *n, struct rx_frame *x, uint64_t iova, unsigned want)
 		}
 		if (n->fault == FAULT_RX_NO_DATA && n->fault_seen == n->fault_arg)
 			;
-		else if (!dma_write(&n->dma, who(x->q), iova, x->part[x->part_no] + x->part_at, k))
+		else if (!dma_write(&n->dma, who(n, x->q), iova, x->part[x->part_no] + x->part_at,
+				    k))
 			x->fault = true;
 		iova += k;
 		x->part_at += k;
@@ -193,7 +194,7 @@ static void write_back(struct nic *n, struct rx_frame *x, volatile uint64_t *d, 
 static bool one(struct nic *n, struct nic_ring *r, struct rx_frame *x, unsigned buf_len)
 {
 	uint64_t iova = r->base + (uint64_t)x->slot * DESC, addr[2];
-	volatile uint64_t *d = dma_at(&n->dma, who(x->q), iova, DESC, DMA_DEV_READ);
+	volatile uint64_t *d = dma_at(&n->dma, who(n, x->q), iova, DESC, DMA_DEV_READ);
 	unsigned len;
 
 	if (!d)
@@ -204,7 +205,7 @@ static bool one(struct nic *n, struct nic_ring *r, struct rx_frame *x, unsigned 
 		put(n, x, addr[1] & ~1ull, x->hdr);
 	len = weir_min_u(x->total - x->at, buf_len);
 	put(n, x, addr[0], len);
-	d = dma_at(&n->dma, who(x->q), iova, DESC, DMA_DEV_WRITE);
+	d = dma_at(&n->dma, who(n, x->q), iova, DESC, DMA_DEV_WRITE);
 	if (!d)
 		return false;
 	write_back(n, x, d, len, x->at == x->total);
@@ -231,6 +232,7 @@ static enum rx_result deliver(struct nic *n, struct nic_ring *r, struct rx_frame
 	if (n->dma.faults != faults) {
 		r->faults += n->dma.faults - faults;
 		intr_other(n, EICR_PCI);
+		nic_pasid_fault(n, x->q);
 		return drop(r, NIC_DROP_FAULT);
 	}
 	r->frames++;

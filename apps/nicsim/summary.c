@@ -60,6 +60,7 @@ static jo *fault_json(const struct dma_fault *f)
 	put(o, "bytes", f->len);
 	json_object_object_add(o, "side", json_object_new_string(f->who.tx ? "tx" : "rx"));
 	put(o, "queue", f->who.queue);
+	put(o, "pasid", f->who.pasid);
 	json_object_object_add(o, "access",
 			       json_object_new_string(f->dir == DMA_DEV_READ ? "read" : "write"));
 	json_object_object_add(o, "why", json_object_new_string(f->why));
@@ -124,6 +125,7 @@ static void print_json(const struct vu *v, const struct totals *t, FILE *to)
 	for (unsigned i = 0; i < n->dma.faults && i < DMA_KEEP; i++)
 		json_object_array_add(faults, fault_json(&n->dma.kept[i]));
 	json_object_object_add(o, "faults", faults);
+	put(o, "stopped_queues", n->pasid_stops);
 	put(o, "interrupts", n->raised);
 	put(o, "register_accesses", n->accesses);
 	put(o, "unknown_registers", n->unknown);
@@ -160,10 +162,12 @@ static void print_text(const struct vu *v, const struct totals *t, FILE *to)
 	for (unsigned i = 0; i < n->dma.faults && i < DMA_KEEP; i++) {
 		const struct dma_fault *f = &n->dma.kept[i];
 
-		fprintf(to, "  %s queue %u, %s of %zu bytes at 0x%" PRIx64 ": %s\n",
-			f->who.tx ? "TX" : "RX", f->who.queue,
+		fprintf(to, "  %s queue %u, PASID %u, %s of %zu bytes at 0x%" PRIx64 ": %s\n",
+			f->who.tx ? "TX" : "RX", f->who.queue, f->who.pasid,
 			f->dir == DMA_DEV_READ ? "read" : "write", f->len, f->iova, f->why);
 	}
+	if (n->pasid_bits)
+		fprintf(to, "queue pairs stopped for a fault: %" PRIu64 "\n", n->pasid_stops);
 	fprintf(to, "registers: %" PRIu64 " accesses, %" PRIu64 " to unknown ones", n->accesses,
 		n->unknown);
 	for (unsigned i = 0; i < n->n_unknown; i++)

@@ -16,9 +16,9 @@
 #define LEG_VLE TXD_VLE
 #define LEG_IC	TXD_IC
 
-static struct dma_who who(unsigned q)
+static struct dma_who who(const struct nic *n, unsigned q)
 {
-	return (struct dma_who){ .tx = true, .queue = (uint16_t)q };
+	return (struct dma_who){ .tx = true, .queue = (uint16_t)q, .pasid = nic_pasid(n, q) };
 }
 
 void nic_tx_reset(struct nic *n, unsigned q)
@@ -206,7 +206,7 @@ static bool gather(struct nic *n, unsigned q, uint64_t addr, unsigned len)
 		t->bad = true;
 		return true;
 	}
-	if (dma_read(&n->dma, who(q), addr, t->buf + HEADROOM + t->have, len)) {
+	if (dma_read(&n->dma, who(n, q), addr, t->buf + HEADROOM + t->have, len)) {
 		t->have += len;
 		return true;
 	}
@@ -260,6 +260,7 @@ static unsigned one(struct nic *n, unsigned q, uint64_t lo, uint64_t hi)
 	if (!gather(n, q, lo, hi & 0xFFFF)) {
 		t->r.faults++;
 		intr_other(n, EICR_PCI);
+		nic_pasid_fault(n, q);
 	}
 	if (!(hi & TXD_EOP))
 		return 0;
@@ -283,11 +284,21 @@ static bool report(struct nic *n, unsigned q, uint64_t iova, uint64_t hi)
 	}
 	if (wb & 1)
 		return true;
-	d = dma_at(&n->dma, who(q), iova, DESC, DMA_DEV_WRITE);
+	d = dma_at(&n->dma, who(n, q), iova, DESC, DMA_DEV_WRITE);
 	if (!d)
 		return false;
 	__atomic_store_n((uint64_t *)(uintptr_t)&d[1], hi | TXD_DD, __ATOMIC_RELEASE);
 	return true;
+}
+
+static void halt(struct nic *n, unsigned q)
+{
+	struct nic_ring *r = &n->tx[q].r;
+
+	r->halted = true;
+	r->faults++;
+	intr_other(n, EICR_PCI);
+	nic_pasid_fault(n, q);
 }
 
 static void report_head(struct nic *n, unsigned q)
@@ -298,18 +309,11 @@ static void report_head(struct nic *n, unsigned q)
 
 	if (!(wb & 1) || (n->fault == FAULT_TX_STALL && n->fault_seen >= n->fault_arg))
 		return;
-	p = dma_at(&n->dma, who(q), iova, 4, DMA_DEV_WRITE);
+	p = dma_at(&n->dma, who(n, q), iova, 4, DMA_DEV_WRITE);
 	if (p)
 		__atomic_store_n(p, n->tx[q].r.head, __ATOMIC_RELEASE);
 	else
-		n->tx[q].r.faults++;
-}
-
-static void halt(struct nic *n, struct nic_ring *r)
-{
-	r->halted = true;
-	r->faults++;
-	intr_other(n, EICR_PCI);
+		halt(n, q);
 }
 
 static bool tx_on(struct nic *n, const struct nic_ring *r)
@@ -333,17 +337,20 @@ unsigned nic_tx(struct nic *n, unsigned q, unsigned budget)
 	weir_dma_rmb();
 	while (r->head != tail && frames < budget && (!n->wire || wire_ready(n->wire))) {
 		uint64_t iova = r->base + (uint64_t)r->head * DESC, lo, hi;
-		volatile uint64_t *d = dma_at(&n->dma, who(q), iova, DESC, DMA_DEV_READ);
+		volatile uint64_t *d = dma_at(&n->dma, who(n, q), iova, DESC, DMA_DEV_READ);
 
 		if (!d) {
-			halt(n, r);
+			halt(n, q);
 			break;
 		}
 		lo = d[0];
 		hi = d[1];
 		frames += one(n, q, lo, hi);
+		/* Stopped by a fault of its tenant. */
+		if (!r->on)
+			return frames + 1;
 		if (hi & TXD_RS && !report(n, q, iova, hi)) {
-			halt(n, r);
+			halt(n, q);
 			break;
 		}
 		rs |= !!(hi & TXD_RS);

@@ -57,14 +57,20 @@ void vu_catch_sigbus(struct vu *v)
 
 /* --- commands --- */
 
-static struct json_object *capabilities(void)
+static struct json_object *capabilities(const struct vu *v)
 {
 	struct json_object *o = json_object_new_object(), *c = json_object_new_object();
+	struct json_object *x;
 
 	json_object_object_add(c, "max_msg_fds", json_object_new_int(VU_FDS_TELL));
 	json_object_object_add(c, "max_data_xfer_size", json_object_new_int(VU_XFER_MAX));
 	json_object_object_add(c, "max_dma_maps", json_object_new_int(DMA_MAPS_MAX));
 	json_object_object_add(c, "pgsizes", json_object_new_int(4096));
+	if (v->pasid_bits) {
+		x = json_object_new_object();
+		json_object_object_add(x, "bits", json_object_new_int((int)v->pasid_bits));
+		json_object_object_add(c, VU_X_PASID_CAP, x);
+	}
 	json_object_object_add(o, "capabilities", c);
 	return o;
 }
@@ -83,7 +89,8 @@ static int version(struct vu *v, const void *msg, size_t len)
 	out = vu_out(v, sizeof(*out));
 	out->major = VU_MAJOR;
 	out->minor = VU_MINOR;
-	o = capabilities();
+	vu_pasid_agree(v, (const char *)msg + sizeof(*in), len - sizeof(*in));
+	o = capabilities(v);
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
 	memcpy(vu_out(v, strlen(text) + 1), text, strlen(text) + 1);
 	json_object_put(o);
@@ -165,7 +172,7 @@ static int command(struct vu *v, unsigned cmd, const void *msg, size_t len)
 	case VU_RESET:
 		return vu_device_reset(v);
 	default:
-		return -EOPNOTSUPP;
+		return vu_pasid_command(v, cmd, msg, len);
 	}
 }
 
@@ -189,6 +196,7 @@ static int hang_up(struct vu *v)
 	drop_fds(v);
 	vu_irqs_close(v);
 	dma_unmap_all(&v->nic.dma);
+	dma_pasid_end(&v->nic.dma);
 	pcicfg_init(&v->cfg, v->nic.mac);
 	v->nic.bus_master = false;
 	nic_reset(&v->nic);

@@ -25,6 +25,7 @@
  * @fd: the client, -1: none
  * @pages_fd: the memory of the register pages that a client may map
  * @no_mmap: offer none
+ * @pasid_bits: width of PASIDs that the client and we agreed on, 0: none
  * @in, @in_have: message being received; @fds, @n_fds came with it
  * @out, @out_len: reply; @out_fd goes with it
  * @told_event: the request or error interrupt of a fault has been sent
@@ -38,6 +39,7 @@ struct vu {
 	char path[108];
 	int listen, fd, pages_fd;
 	bool no_mmap, versioned, stalled, told_event;
+	unsigned pasid_bits;
 	_Alignas(16) uint8_t in[VU_MSG_MAX];
 	size_t in_have;
 	int fds[VU_FDS_MAX];
@@ -79,6 +81,12 @@ int vu_device_reset(struct vu *v);
 void vu_irqs_close(struct vu *v);
 /* Signal an interrupt that is no MSI-X vector. Return: whether the client listens. */
 bool vu_irq_tell(struct vu *v, unsigned index);
+/* PASIDs (vuser_pasid.c): offer them, before the first client comes. */
+void vu_set_pasid(struct vu *v, unsigned bits);
+/* Look for them in the client's capabilities. */
+void vu_pasid_agree(struct vu *v, const char *text, size_t len);
+/* As the functions above; -EOPNOTSUPP for what is no such command, or without an agreement. */
+int vu_pasid_command(struct vu *v, unsigned cmd, const void *msg, size_t len);
 /* Signal an interrupt; struct nic calls it. */
 void vu_raise(void *arg, unsigned vector);
 

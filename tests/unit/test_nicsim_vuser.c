@@ -470,14 +470,196 @@ static void test_noise(void **state)
 	assert_int_equal(unit_fds(), before);
 }
 
+/* --- address spaces by PASID --- */
+
+/* What the server answers to a client that wants @bits of it; 0: nothing about it. */
+static void agree(const char *json, const char *want)
+{
+	struct {
+		struct vu_version v;
+		char text[200];
+	} m = { { VU_MAJOR, VU_MINOR }, "" };
+
+	strcpy(m.text, json);
+	assert_int_equal(ask(VU_VERSION, &m, sizeof(m.v) + strlen(json) + 1), 0);
+	if (want)
+		assert_non_null(strstr((char *)buf + sizeof(m.v), want));
+	else
+		assert_null(strstr((char *)buf + sizeof(m.v), VU_X_PASID_CAP));
+	close(sock);
+	assert_int_equal(vu_poll(vu), -1);
+	dial();
+}
+
+#define WANT(n) "{\"capabilities\":{\"x_weir_pasid\":{\"bits\":" n "}}}"
+#define GIVE(n) "\"x_weir_pasid\":{\"bits\":" n "}"
+
+static void test_pasid_agreement(void **state)
+{
+	static const char *const none[] = {
+		"{}",
+		"{\"capabilities\":{}}",
+		"{\"capabilities\":[1]}",
+		"{\"capabilities\":{\"x_weir_pasid\":20}}",
+		"[[[[[[[[[[[[1]]]]]]]]]]]]",
+		"no JSON",
+		"",
+		WANT("-3"),
+		WANT("0"),
+		WANT("\"20\""),
+	};
+
+	(void)state;
+	agree(WANT("20"), NULL); /* this server has none */
+	vu_set_pasid(vu, 16);
+	agree(WANT("20"), GIVE("16"));
+	agree(WANT("99999999999"), GIVE("16"));
+	agree(WANT("8"), GIVE("8"));
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(none); i++)
+		agree(none[i], NULL);
+}
+
+static void test_pasid_config(void **state)
+{
+	(void)state;
+	vu_set_pasid(vu, 20);
+	negotiate();
+	/* End-End TLP prefixes, one of them; then the chain: serial number, PASID, the block's place. */
+	assert_int_equal(reg_read(7, 0xC4) & 0xE00000, 0x600000);
+	assert_int_equal(reg_read(7, 0x140), 0x15010003);
+	assert_int_equal(reg_read(7, 0x150), 0x1601001B);
+	assert_int_equal(reg_read(7, 0x154), 20 << 8);
+	assert_int_equal(reg_write(7, 0x154, UINT32_MAX), 0);
+	assert_int_equal(reg_read(7, 0x154), 20 << 8 | 1 << 16);
+	assert_int_equal(reg_read(7, 0x160), 0x0001000B);
+	assert_int_equal(reg_read(7, 0x164), 24u << 20 | 1 << 16 | PCICFG_X_ID);
+	assert_int_equal(reg_read(7, 0x168), PCICFG_X_MAGIC);
+	assert_int_equal(reg_read(7, 0x16C), R_XPASID);
+	assert_int_equal(reg_read(7, 0x170), 20 << 16 | 4);
+	assert_int_equal(ask(VU_RESET, NULL, 0), 0);
+	assert_int_equal(reg_read(7, 0x154), 20 << 8);
+}
+
+static int pasid_map(uint32_t pasid, uint32_t flags, uint64_t iova, int fd)
+{
+	struct vu_pasid_map m = { .p = { sizeof(m), flags, pasid, 0 }, .addr = iova, .size = 8192 };
+
+	command(VU_X_PASID_MAP, &m, sizeof(m), &fd, fd >= 0);
+	return answer();
+}
+
+static int pasid_unmap(uint32_t pasid, uint64_t iova)
+{
+	struct vu_pasid_unmap m = { .p = { sizeof(m), 0, pasid, 0 }, .addr = iova, .size = 8192 };
+
+	return ask(VU_X_PASID_UNMAP, &m, sizeof(m));
+}
+
+static int pasid_do(unsigned cmd, uint32_t pasid)
+{
+	struct vu_pasid p = { .argsz = sizeof(p), .pasid = pasid };
+
+	return ask(cmd, &p, sizeof(p));
+}
+
+static void want_pasids(void)
+{
+	struct {
+		struct vu_version v;
+		char text[sizeof(WANT("20"))];
+	} m = { { VU_MAJOR, VU_MINOR }, WANT("20") };
+
+	vu_set_pasid(vu, 8);
+	assert_int_equal(ask(VU_VERSION, &m, sizeof(m)), 0);
+}
+
+static void test_pasid_messages(void **state)
+{
+	int fd = memfd_create("t", 0);
+	struct dma_who who = { .pasid = 7 };
+	unsigned before, v = 0;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	assert_int_equal(pwrite(fd, "weir", 4, 0), 4);
+	want_pasids();
+	before = unit_fds();
+	assert_int_equal(pasid_map(7, 3, 0x100000, fd), -ENOENT);
+	assert_int_equal(pasid_do(VU_X_PASID_ATTACH, 7), 0);
+	assert_int_equal(pasid_map(7, 3, 0x100000, fd), 0);
+	assert_true(dma_read(&vu->nic.dma, who, 0x100000, &v, 4));
+	assert_memory_equal(&v, "weir", 4);
+	assert_false(dma_read(&vu->nic.dma, (struct dma_who){ 0 }, 0x100000, &v, 4));
+	/* Twice; no file; rights that are none; another PASID's; the device's own. */
+	assert_int_equal(pasid_map(7, 3, 0x100000, fd), -EEXIST);
+	assert_int_equal(pasid_map(7, 3, 0x200000, -1), -EINVAL);
+	assert_int_equal(pasid_map(7, 7, 0x200000, fd), -EINVAL);
+	assert_int_equal(pasid_map(8, 3, 0x200000, fd), -ENOENT);
+	assert_int_equal(pasid_map(0, 3, 0x200000, fd), -ENOENT);
+	assert_int_equal(pasid_do(VU_X_PASID_ATTACH, 7), -EEXIST);
+	assert_int_equal(pasid_do(VU_X_PASID_ATTACH, 0), -EINVAL);
+	assert_int_equal(pasid_do(VU_X_PASID_ATTACH, 256), -EINVAL);
+	assert_int_equal(pasid_do(VU_X_PASID_ATTACH, UINT32_MAX), -EINVAL);
+	assert_int_equal(pasid_do(VU_X_PASID_DETACH, 8), -ENOENT);
+	assert_int_equal(pasid_do(VU_X_PASID_DETACH, 0), -ENOENT);
+	assert_int_equal(pasid_do(VU_X_PASID_MAP, 7), -EINVAL); /* too short */
+	assert_int_equal(pasid_do(VU_X_PASID_UNMAP, 7), -EINVAL);
+	assert_int_equal(pasid_do(VU_X_PASID_UNMAP + 1, 7), -EOPNOTSUPP);
+	assert_int_equal(ask(VU_X_PASID_ATTACH, NULL, 0), -EINVAL);
+	assert_int_equal(pasid_unmap(7, 0x101000), -EINVAL);
+	assert_int_equal(pasid_unmap(7, 0x100000), 0);
+	assert_int_equal(pasid_unmap(7, 0x100000), -ENOENT);
+	assert_false(dma_read(&vu->nic.dma, who, 0x100000, &v, 4));
+	assert_int_equal(pasid_map(7, 3, 0x100000, fd), 0);
+	assert_int_equal(pasid_do(VU_X_PASID_DETACH, 7), 0);
+	assert_false(dma_read(&vu->nic.dma, who, 0x100000, &v, 4));
+	assert_int_equal(unit_fds(), before);
+	/* Nothing of it survives the client, memory that vanishes under a PASID is noticed too. */
+	assert_int_equal(pasid_do(VU_X_PASID_ATTACH, 7), 0);
+	assert_int_equal(pasid_map(7, 3, 0x100000, fd), 0);
+	vu_catch_sigbus(vu);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_true(dma_read(&vu->nic.dma, who, 0x100000, &v, 4));
+	assert_int_equal(vu_poll(vu), -1);
+	assert_said("dma-gone");
+	assert_null(dma_pasid(&vu->nic.dma, 7));
+	close(fd);
+}
+
+/* Who has not agreed on them cannot use them, and the next client begins anew. */
+static void test_pasid_without(void **state)
+{
+	(void)state;
+	want_pasids();
+	assert_int_equal(pasid_do(VU_X_PASID_ATTACH, 7), 0);
+	close(sock);
+	assert_int_equal(vu_poll(vu), -1);
+	dial();
+	negotiate();
+	assert_int_equal(pasid_do(VU_X_PASID_ATTACH, 7), -EOPNOTSUPP);
+	assert_null(dma_pasid(&vu->nic.dma, 7));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_info),	      T(test_dma),   T(test_memory_vanishes), T(test_irqs),
-		T(test_bad_accesses), T(test_reset), T(test_disconnected),    T(test_pieces),
-		T(test_faults),	      T(test_noise), T(test_second_server),
+		T(test_info),
+		T(test_dma),
+		T(test_memory_vanishes),
+		T(test_irqs),
+		T(test_bad_accesses),
+		T(test_reset),
+		T(test_disconnected),
+		T(test_pieces),
+		T(test_faults),
+		T(test_noise),
+		T(test_second_server),
+		T(test_pasid_agreement),
+		T(test_pasid_config),
+		T(test_pasid_messages),
+		T(test_pasid_without),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #        carries several queue pairs
 # nicsim is our own model of an 82599, two processes that QEMU speaks vfio-user with
 # (nicsims.sh): the doorbells of the first are in shared memory, the second gets each as a message.
+# nicsim-pasid: the same with PASIDs, behind a vIOMMU that has them too.
 virtio='virtio-net-pci,disable-legacy=on,iommu_platform=on,ats=on,speed=10000,duplex=full'
 declare -A machine_nic=(
 	[igb]=igb
@@ -25,12 +26,16 @@ declare -A machine_nic=(
 	[virtio-packed]=$virtio,packed=on
 	[virtio-shared]=$virtio,packed=off
 	[nicsim]=vfio-user-pci
+	[nicsim-pasid]=vfio-user-pci
 )
 # Both NICs under test behind one conventional bridge, and so in one IOMMU group.
 declare -A machine_bridge=([virtio-shared]=yes)
-declare -A machine_wire=([virtio]=tap [virtio-packed]=tap [nicsim]=tap)
+declare -A machine_wire=([virtio]=tap [virtio-packed]=tap [nicsim]=tap
+	[nicsim-pasid]=tap)
 declare -A machine_iommu=([igb-scalable]=scalable-mode=on,pasid-bits=20 [virtio]=device-iotlb=on
-	[virtio-packed]=device-iotlb=on)
+	[virtio-packed]=device-iotlb=on [nicsim-pasid]=scalable-mode=on,pasid-bits=20)
+# More options for the simulated ones, a comma between.
+declare -A machine_sim=([nicsim-pasid]=--pasid,20)
 
 # Drivers make no more queues than there are processors.
 declare -A machine_cpus=([nicsim]=8)
@@ -103,7 +108,7 @@ machine_qemu() {
 	machine_has_device "${machine_nic[$name]%%,*}" || return 1
 	WIRE=${VM_WIRE:-${machine_wire[$name]:-hub}}
 	LAUNCH=() NICSIMS=()
-	[ "$name" != nicsim ] || dut=sim
+	[[ $name != nicsim* ]] || dut=sim
 	if [ "$WIRE" = tap ]; then
 		if how=$(tap_unshare); then
 			# shellcheck disable=SC2206
@@ -113,9 +118,10 @@ machine_qemu() {
 			WIRE=hub
 		fi
 	fi
-	if [ "$name" = nicsim ]; then
+	if [[ $name = nicsim* ]]; then
 		[ "$WIRE" = tap ] || { REASON="this host has no TAP devices to wire a nicsim with" && return 1; }
-		NICSIMS=("$mac_prefix:00=sim0" "$mac_prefix:01=sim1,--no-mmap")
+		NICSIMS=("$mac_prefix:00=sim0${machine_sim[$name]:+,${machine_sim[$name]}}"
+			"$mac_prefix:01=sim1,--no-mmap${machine_sim[$name]:+,${machine_sim[$name]}}")
 	fi
 	QUEUES=$tap_queues
 	if [ "$WIRE" = hub ] && [[ ${machine_nic[$name]} == virtio* ]]; then
