@@ -97,6 +97,7 @@ extern const struct weir_backend *const weir_backends[WEIR_MODE_MAX];
 
 struct weir_group; /* group.c */
 struct vu_dev;	   /* vfio_user.h */
+struct vu_user;	   /* likewise */
 
 struct weir_iommu {
 	struct weir *w;
@@ -125,7 +126,7 @@ struct weir_ioas {
 	struct weir_hwpt *hwpts; /* hwpt.c: page tables made of it */
 	int fd;			 /* group.c: the container */
 	bool ready;		 /* group.c: an IOMMU driver has been set */
-	struct vu_dev *users;	 /* vfio_user.c: devices attached */
+	struct vu_user *users;	 /* vfio_user.c: devices and PASIDs attached */
 };
 
 /* A PASID of a device and where it leads (pasid.c). */

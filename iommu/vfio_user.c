@@ -6,6 +6,7 @@
  */
 #include "iommu/vfio_user.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,13 +42,29 @@ static int user_probe(struct weir *w, const char *dev, char why[WEIR_WHY_LEN], c
 
 /* --- one device's half of a mapping --- */
 
+static unsigned prot_flags(const struct weir_iova_map *m)
+{
+	return (m->prot & WEIR_PROT_READ ? VU_DMA_READABLE : 0) |
+	       (m->prot & WEIR_PROT_WRITE ? VU_DMA_WRITEABLE : 0);
+}
+
+/* The file behind a mapping goes with @call; false if it has none, or the server takes none. */
+static bool add_fd(struct vu_dev *u, const struct weir_iova_map *m, struct vu_call *call,
+		   uint64_t *offset)
+{
+	if (m->fd < 0 || !u->c.max_fds)
+		return false;
+	*offset = m->off;
+	call->fds = &m->fd;
+	call->n_fds = 1;
+	return true;
+}
+
 static int tell_map(struct vu_dev *u, const struct weir_iova_map *m)
 {
-	int fd = m->fd;
 	struct vu_dma_map req = {
 		.argsz = sizeof(req),
-		.flags = (m->prot & WEIR_PROT_READ ? VU_DMA_READABLE : 0) |
-			 (m->prot & WEIR_PROT_WRITE ? VU_DMA_WRITEABLE : 0),
+		.flags = prot_flags(m),
 		.addr = m->iova,
 		.size = m->len,
 	};
@@ -56,24 +73,25 @@ static int tell_map(struct vu_dev *u, const struct weir_iova_map *m)
 	};
 
 	/* Without an fd the server has to ask for each access. */
-	if (fd >= 0 && u->c.max_fds) {
-		req.offset = m->off;
-		call.fds = &fd;
-		call.n_fds = 1;
-	}
+	add_fd(u, m, &call, &req.offset);
 	return vu_call(&u->c, &call);
+}
+
+static int room_for_map(struct vu_dev *u)
+{
+	if (u->c.n_maps + u->pasid_maps < u->c.max_maps)
+		return 0;
+	return weir_fail(u->c.w, ENOSPC, "vfio-user-maps",
+			 "%s: the server takes no more than %u mappings", u->c.name, u->c.max_maps);
 }
 
 static int dev_map(struct vu_dev *u, const struct weir_iova_map *m)
 {
-	int err;
+	int err = room_for_map(u);
 
-	if (u->c.n_maps >= u->c.max_maps)
-		return weir_fail(u->c.w, ENOSPC, "vfio-user-maps",
-				 "%s: the server takes no more than %u mappings", u->c.name,
-				 u->c.max_maps);
 	/* The server may use it before its reply has been read. */
-	err = vu_allow(&u->c, m);
+	if (!err)
+		err = vu_allow(&u->c, m);
 	if (err)
 		return err;
 	err = tell_map(u, m);
@@ -101,6 +119,112 @@ static void dev_unmap(struct vu_dev *u, const struct weir_iova_map *m)
 	vu_forbid(&u->c, m->iova);
 }
 
+/* --- the same for one PASID of a device --- */
+
+/* DMA messages carry no PASID: what has no file cannot be reached. */
+static int pasid_map(struct vu_user *t, const struct weir_iova_map *m)
+{
+	struct vu_dev *u = t->dev;
+	struct vu_pasid_map req = {
+		.p = { .argsz = sizeof(req), .flags = prot_flags(m), .pasid = t->pasid },
+		.addr = m->iova,
+		.size = m->len,
+	};
+	struct vu_call call = {
+		.cmd = VU_X_PASID_MAP, .quiet = true, .req = &req, .req_len = sizeof(req)
+	};
+	int err = room_for_map(u);
+
+	if (err)
+		return err;
+	if (!add_fd(u, m, &call, &req.offset))
+		return weir_fail(u->c.w, EOPNOTSUPP, "pasid",
+				 "%s: PASID %u reaches only memory that has a file, as arenas have",
+				 u->c.name, t->pasid);
+	err = vu_call(&u->c, &call);
+	u->pasid_maps += !err;
+	return err;
+}
+
+static void pasid_unmap(struct vu_user *t, const struct weir_iova_map *m)
+{
+	struct vu_dev *u = t->dev;
+	struct vu_pasid_unmap req = {
+		.p = { .argsz = sizeof(req), .pasid = t->pasid },
+		.addr = m->iova,
+		.size = m->len,
+	};
+	struct vu_call call = {
+		.cmd = VU_X_PASID_UNMAP, .quiet = true, .req = &req, .req_len = sizeof(req)
+	};
+	int err = vu_call(&u->c, &call);
+
+	if (err)
+		vu_violation(&u->c, "it does not unmap %#llx of PASID %u: %s",
+			     (unsigned long long)m->iova, t->pasid, weir_strerror(err));
+	else
+		u->pasid_maps--;
+}
+
+static int tell_pasid(struct vu_dev *u, enum vu_cmd cmd, uint32_t pasid)
+{
+	struct vu_pasid req = { .argsz = sizeof(req), .pasid = pasid };
+	struct vu_call call = { .cmd = cmd, .quiet = true, .req = &req, .req_len = sizeof(req) };
+
+	return vu_call(&u->c, &call);
+}
+
+/* --- users of an address space --- */
+
+static int user_map(struct vu_user *t, const struct weir_iova_map *m)
+{
+	return t->pasid == WEIR_PASID_NONE ? dev_map(t->dev, m) : pasid_map(t, m);
+}
+
+static void user_unmap(struct vu_user *t, const struct weir_iova_map *m)
+{
+	if (t->pasid == WEIR_PASID_NONE)
+		dev_unmap(t->dev, m);
+	else
+		pasid_unmap(t, m);
+}
+
+static void unmap_upto(struct vu_user *t, const struct weir_iova_map *m,
+		       const struct weir_iova_map *end)
+{
+	for (; m != end; m = m->next)
+		user_unmap(t, m);
+}
+
+/* All that is mapped in @as, for a new user. On failure nothing is. */
+static int join(struct weir_ioas *as, struct vu_user *t)
+{
+	for (const struct weir_iova_map *m = as->maps; m; m = m->next) {
+		int err = user_map(t, m);
+
+		if (err) {
+			unmap_upto(t, as->maps, m);
+			return weir_fail(t->dev->c.w, err, "attach",
+					 "%s: the server refused memory at %#llx: %s",
+					 t->dev->c.name, (unsigned long long)m->iova,
+					 weir_strerror(err));
+		}
+	}
+	t->next = as->users;
+	as->users = t;
+	return 0;
+}
+
+static void leave(struct weir_ioas *as, struct vu_user *t)
+{
+	struct vu_user **p = &as->users;
+
+	while (*p != t)
+		p = &(*p)->next;
+	*p = t->next;
+	unmap_upto(t, as->maps, NULL);
+}
+
 /* --- address spaces --- */
 
 static int user_as_create(struct weir_ioas *as)
@@ -123,16 +247,16 @@ static int user_as_map(struct weir_ioas *as, const struct weir_iova_map *m)
 	unsigned done = 0;
 	int gone = 0;
 
-	for (struct vu_dev *u = as->users; u; u = u->next) {
-		int err = dev_map(u, m);
+	for (struct vu_user *t = as->users; t; t = t->next) {
+		int err = user_map(t, m);
 
 		if (!err) {
 			done++;
-		} else if (vu_is_broken(&u->c)) {
+		} else if (vu_is_broken(&t->dev->c)) {
 			gone = err;
 		} else {
-			for (struct vu_dev *v = as->users; v != u; v = v->next)
-				dev_unmap(v, m);
+			for (struct vu_user *v = as->users; v != t; v = v->next)
+				user_unmap(v, m);
 			return err;
 		}
 	}
@@ -141,8 +265,8 @@ static int user_as_map(struct weir_ioas *as, const struct weir_iova_map *m)
 
 static int user_as_unmap(struct weir_ioas *as, const struct weir_iova_map *m)
 {
-	for (struct vu_dev *u = as->users; u; u = u->next)
-		dev_unmap(u, m);
+	for (struct vu_user *t = as->users; t; t = t->next)
+		user_unmap(t, m);
 	return 0;
 }
 
@@ -151,8 +275,8 @@ static int user_as_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsig
 {
 	*align = (uint64_t)sysconf(_SC_PAGESIZE);
 	/* The smallest page of a server is the lowest bit of its sizes. */
-	for (const struct vu_dev *u = as->users; u; u = u->next) {
-		uint64_t page = u->c.pgsizes & -u->c.pgsizes;
+	for (const struct vu_user *t = as->users; t; t = t->next) {
+		uint64_t page = t->dev->c.pgsizes & -t->dev->c.pgsizes;
 
 		if (page > *align)
 			*align = page;
@@ -173,6 +297,7 @@ static int user_dev_open(struct weir_iodev *d)
 		return -ENOMEM;
 	for (unsigned i = 0; i < WEIR_MAX_REGIONS; i++)
 		u->regions[i].fd = -1;
+	u->self.dev = u;
 	err = vu_connect(&u->c, d->w, d->name, socket_path(d->sysdev), d->iommu->timeout_ms);
 	if (!err)
 		err = vu_negotiate(&u->c);
@@ -195,41 +320,68 @@ static void user_dev_close(struct weir_iodev *d)
 	d->user = NULL;
 }
 
-static void unmap_upto(struct vu_dev *u, const struct weir_iova_map *m,
-		       const struct weir_iova_map *end)
-{
-	for (; m != end; m = m->next)
-		dev_unmap(u, m);
-}
-
 static int user_dev_attach(struct weir_iodev *d)
 {
-	struct vu_dev *u = d->user;
-
-	for (const struct weir_iova_map *m = d->as->maps; m; m = m->next) {
-		int err = dev_map(u, m);
-
-		if (err) {
-			unmap_upto(u, d->as->maps, m);
-			return weir_fail(d->w, err, "attach",
-					 "%s: the server refused memory at %#llx: %s", d->name,
-					 (unsigned long long)m->iova, weir_strerror(err));
-		}
-	}
-	u->next = d->as->users;
-	d->as->users = u;
-	return 0;
+	return join(d->as, &d->user->self);
 }
 
 static int user_dev_detach(struct weir_iodev *d)
 {
-	struct vu_dev **p = &d->as->users;
-
-	while (*p != d->user)
-		p = &(*p)->next;
-	*p = d->user->next;
-	unmap_upto(d->user, d->as->maps, NULL);
+	leave(d->as, &d->user->self);
 	vu_dev_close_regions(d->user);
+	return 0;
+}
+
+static int user_pasid_bits(struct weir_iodev *d, char why[WEIR_WHY_LEN])
+{
+	if (d->user->c.pasid_bits)
+		return (int)d->user->c.pasid_bits;
+	snprintf(why, WEIR_WHY_LEN,
+		 "the vfio-user server does not offer them (capability " VU_X_PASID_CAP
+		 "); weir nicsim does with --pasid");
+	return -EOPNOTSUPP;
+}
+
+static int user_pasid_attach(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as)
+{
+	struct vu_user *t = calloc(1, sizeof(*t));
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	t->dev = d->user;
+	t->pasid = pasid;
+	err = tell_pasid(d->user, VU_X_PASID_ATTACH, pasid);
+	if (err) {
+		weir_fail(d->w, err, "pasid", "%s: the server refused PASID %u: %s", d->name, pasid,
+			  weir_strerror(err));
+		goto free;
+	}
+	err = join(as, t);
+	if (err)
+		goto detach;
+	return 0;
+detach:
+	tell_pasid(d->user, VU_X_PASID_DETACH, pasid);
+free:
+	free(t);
+	return err;
+}
+
+/* As with mappings: a server that does not let go of a PASID is not used any more. */
+static int user_pasid_detach(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as)
+{
+	struct vu_user *t = as->users;
+	int err;
+
+	while (t->dev != d->user || t->pasid != pasid)
+		t = t->next;
+	leave(as, t);
+	free(t);
+	err = tell_pasid(d->user, VU_X_PASID_DETACH, pasid);
+	if (err)
+		vu_violation(&d->user->c, "it does not detach PASID %u: %s", pasid,
+			     weir_strerror(err));
 	return 0;
 }
 
@@ -246,5 +398,8 @@ const struct weir_backend weir_backend_user = {
 	.dev_close = user_dev_close,
 	.dev_attach = user_dev_attach,
 	.dev_detach = user_dev_detach,
+	.pasid_bits = user_pasid_bits,
+	.pasid_attach = user_pasid_attach,
+	.pasid_detach = user_pasid_detach,
 	.io = &weir_user_devio,
 };

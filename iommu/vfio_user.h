@@ -46,6 +46,7 @@ struct vu_map {
  * @told_fault: a refused DMA message has been reported
  * @next_id: message id
  * @max_fds: the server's limits follow, in the words of the specification
+ * @pasid_bits: width of PASIDs that both ends know how to give address spaces; 0: none
  * @maps: what DMA messages may reach
  */
 struct vu_conn {
@@ -57,7 +58,7 @@ struct vu_conn {
 	bool broken;
 	bool told_fault;
 	uint16_t next_id;
-	uint32_t max_fds, max_xfer, max_maps;
+	uint32_t max_fds, max_xfer, max_maps, pasid_bits;
 	uint64_t pgsizes;
 	struct vu_map *maps;
 	unsigned n_maps, room;
@@ -90,9 +91,30 @@ struct vu_call {
 	struct vu_fds *rfds;
 };
 
+struct vu_dev;
+
+/**
+ * struct vu_user - what an address space is for: a device, or one of its PASIDs
+ * @next: another one of the same address space
+ * @dev: device
+ * @pasid: WEIR_PASID_NONE for the device itself
+ */
+struct vu_user {
+	struct vu_user *next;
+	struct vu_dev *dev;
+	uint32_t pasid;
+};
+
+/**
+ * struct vu_dev - a device
+ * @c: connection to its server
+ * @self: the device as user of an address space
+ * @pasid_maps: mappings that PASIDs have, all together
+ */
 struct vu_dev {
-	struct vu_dev *next; /* attached to the same address space */
 	struct vu_conn c;
+	struct vu_user self;
+	unsigned pasid_maps;
 	uint32_t flags, num_regions, num_irqs;
 	struct {
 		int fd; /* -1: cannot be mapped */

@@ -13,8 +13,9 @@ static int our_caps(char *out, size_t size)
 {
 	return snprintf(out, size,
 			"{\"capabilities\":{\"max_msg_fds\":%d,\"max_data_xfer_size\":%u,"
-			"\"max_dma_maps\":%u,\"pgsizes\":%u}}",
-			VU_MAX_FDS, VU_MAX_XFER, VU_DEF_DMA_MAPS, VU_DEF_PGSIZES);
+			"\"max_dma_maps\":%u,\"pgsizes\":%u,"
+			"\"" VU_X_PASID_CAP "\":{\"bits\":%u}}}",
+			VU_MAX_FDS, VU_MAX_XFER, VU_DEF_DMA_MAPS, VU_DEF_PGSIZES, VU_X_PASID_BITS);
 }
 
 /* A number from @min up; absent means @v as it is. */
@@ -38,6 +39,22 @@ static uint32_t at_most(uint64_t v, uint32_t max)
 	return v < max ? (uint32_t)v : max;
 }
 
+/* A server that knows of no PASIDs says nothing of them. */
+static int take_pasid(struct vu_conn *c, json_object *caps)
+{
+	uint64_t bits = 0;
+	json_object *x;
+	int err;
+
+	if (!json_object_object_get_ex(caps, VU_X_PASID_CAP, &x))
+		return 0;
+	if (!json_object_is_type(x, json_type_object))
+		return vu_violation(c, "capability " VU_X_PASID_CAP " is no JSON object");
+	err = number(c, x, "bits", 0, &bits);
+	c->pasid_bits = at_most(bits, VU_X_PASID_BITS);
+	return err;
+}
+
 static int take_caps(struct vu_conn *c, json_object *caps)
 {
 	uint64_t fds = c->max_fds, xfer = c->max_xfer, maps = c->max_maps;
@@ -50,6 +67,8 @@ static int take_caps(struct vu_conn *c, json_object *caps)
 		err = number(c, caps, "max_dma_maps", 1, &maps);
 	if (!err)
 		err = number(c, caps, "pgsizes", 1, &c->pgsizes);
+	if (!err)
+		err = take_pasid(c, caps);
 	c->max_fds = at_most(fds, VU_SEND_FDS);
 	c->max_xfer = at_most(xfer, VU_MAX_XFER);
 	c->max_maps = at_most(maps, UINT32_MAX);
