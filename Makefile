@@ -107,6 +107,8 @@ UNIT_WRAP_test_hwpt := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_map := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_vfio_user_sweep := $(patsubst %,-Wl$(COMMA)--wrap=%,calloc realloc socket connect \
 	sendmsg recvmsg poll mmap fcntl fstat eventfd)
+UNIT_WRAP_test_nicsim_assign := $(patsubst %,-Wl$(COMMA)--wrap=%,calloc sendmsg recvmsg \
+	dma_pasid_add dma_pasid_del dma_map dma_unmap)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libweir.a
 	@mkdir -p $(@D)
@@ -118,7 +120,7 @@ NICSIM_OBJ := $(filter $(BUILD)/obj/apps/nicsim/%,$(APP_OBJ))
 $(BUILD)/tests/test_nicsim%: $(BUILD)/obj/tests/unit/test_nicsim%.o $(NICSIM_OBJ) $(BUILD)/libweir.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TEST_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(UNIT_WRAP_test_nicsim$*) $(LIB_LIBS) $(APP_LIBS) $(TEST_LIBS)
 
 # Tests of what other commands are made of link all of the tool but main().
 $(BUILD)/tests/test_app_%: $(BUILD)/obj/tests/unit/test_app_%.o $(filter-out %/main.o,$(APP_OBJ)) $(BUILD)/libweir.a

@@ -133,10 +133,20 @@ static int check_arena(struct weir_port *p, const struct weir_arena *a)
 	return 0;
 }
 
+static int check_arenas(struct weir_port *p, const struct weir_port_conf *c)
+{
+	int err = check_arena(p, c->arena);
+
+	for (unsigned q = 0; q < WEIR_MAX_QUEUES && !err; q++)
+		if (c->queue_arena[q])
+			err = check_arena(p, c->queue_arena[q]);
+	return err;
+}
+
 static int check_conf(struct weir_port *p, struct weir_port_conf *c)
 {
 	struct weir_port_caps caps;
-	int err = check_arena(p, c->arena);
+	int err = check_arenas(p, c);
 
 	if (err)
 		return err;
@@ -189,6 +199,12 @@ int weir_port_configure(struct weir_port *p, const struct weir_port_conf *conf)
 	if (p->state == WEIR_PORT_RUNNING)
 		return weir_fail(p->w, EBUSY, "state", "%s: stop the port before configuring it",
 				 p->name);
+	for (unsigned q = 0; q < WEIR_MAX_QUEUES; q++)
+		if (p->pasid[q])
+			return weir_fail(p->w, EBUSY, "state",
+					 "%s: queue pair %u has an address space of its own; "
+					 "release it before configuring the port",
+					 p->name, q);
 	err = check_conf(p, &c);
 	if (err)
 		return err;
@@ -409,4 +425,37 @@ int weir_port_lsc_fd(struct weir_port *p)
 int weir_port_service(struct weir_port *p)
 {
 	return p->ops->service ? p->ops->service(p) : 0;
+}
+
+int weir_port_queue_tag(struct weir_port *p, unsigned q, uint32_t pasid, const struct weir_dma *dma)
+{
+	struct weir_port_caps caps;
+	int err;
+
+	weir_port_caps(p, &caps);
+	if (!caps.tag_queues || !p->ops->queue_tag)
+		return unsupported(p, "queues that carry a PASID");
+	if (p->state == WEIR_PORT_RUNNING)
+		return weir_fail(p->w, EBUSY, "state",
+				 "%s: stop the port before tagging its queues", p->name);
+	if (p->state != WEIR_PORT_READY || q >= p->conf.n_rxq || q >= p->conf.n_txq ||
+	    q % caps.tag_queues)
+		return weir_fail(
+			p->w, EINVAL, "queue-tag",
+			"%s: no queue pair %u that could be tagged; there are %u RX and %u "
+			"TX queues, tagged by %u",
+			p->name, q, p->conf.n_rxq, p->conf.n_txq, caps.tag_queues);
+	if (!pasid != !dma)
+		return -EINVAL;
+	err = p->ops->queue_tag(p, q, pasid, dma);
+	for (unsigned i = q; !err && i < q + caps.tag_queues && i < WEIR_MAX_QUEUES; i++)
+		p->pasid[i] = pasid;
+	return err;
+}
+
+int weir_port_queue_stopped(struct weir_port *p, unsigned q)
+{
+	if (!p->ops->queue_stopped || p->state != WEIR_PORT_RUNNING || q >= WEIR_MAX_QUEUES)
+		return 0;
+	return p->ops->queue_stopped(p, q);
 }

@@ -158,6 +158,7 @@ struct weir_rss {
  * @reta_len: entries
  * @max_tx_segs: segments of one packet to transmit
  * @rx_intr: RX interrupts can be armed
+ * @tag_queues: queue pairs that carry one PASID together, see weir_port_queue_tag(); 0: none can
  * @node: NUMA node the device sits on, WEIR_NODE_ANY if unknown
  */
 struct weir_port_caps {
@@ -170,6 +171,7 @@ struct weir_port_caps {
 	unsigned rss_types, rss_key_len, reta_len;
 	unsigned max_tx_segs;
 	bool rx_intr;
+	unsigned tag_queues;
 	int node;
 };
 
@@ -189,6 +191,9 @@ struct weir_port_caps {
  * @stall_ms: how long a queue may stand still before weir_port_check() says so; 0 means
  *            WEIR_STALL_MS
  * @arena: where rings are allocated; of the port's handle. Ports without a device need none
+ * @queue_arena: for each queue pair that is to be given its own address space: where its rings, and
+ *               all that the device writes back for it, are allocated instead; NULL means @arena.
+ *               Only ports with caps.tag_queues look at it
  */
 struct weir_port_conf {
 	unsigned n_rxq, n_txq;
@@ -201,6 +206,7 @@ struct weir_port_conf {
 	bool tx_head_wb;
 	unsigned stall_ms;
 	struct weir_arena *arena;
+	struct weir_arena *queue_arena[WEIR_MAX_QUEUES];
 };
 
 /**
@@ -259,6 +265,9 @@ struct weir_xstat {
  *         and start may help) with a sentence. Only while running
  * @arrived: packets that the device has counted as received for queue @q, also those for which there
  *           was no descriptor; any start, no end but that of 64 bits. Only while running
+ * @queue_tag: from the next start on all DMA of pair @q (and of the others that are tagged with it)
+ *             carries @pasid, and memory is where @dma says; 0 and NULL: none, and the device's own
+ * @queue_stopped: 1 if the device stopped pair @q for an access that was refused, 0 if not
  */
 struct weir_port_ops {
 	void (*caps)(struct weir_port *p, struct weir_port_caps *caps);
@@ -285,6 +294,9 @@ struct weir_port_ops {
 	int (*service)(struct weir_port *p);
 	int (*check)(struct weir_port *p);
 	int (*arrived)(struct weir_port *p, unsigned q, uint64_t *n);
+	int (*queue_tag)(struct weir_port *p, unsigned q, uint32_t pasid,
+			 const struct weir_dma *dma);
+	int (*queue_stopped)(struct weir_port *p, unsigned q);
 };
 
 enum weir_port_state { WEIR_PORT_OPEN, WEIR_PORT_READY, WEIR_PORT_RUNNING };
@@ -298,6 +310,7 @@ enum weir_port_state { WEIR_PORT_OPEN, WEIR_PORT_READY, WEIR_PORT_RUNNING };
  * @conf: in force
  * @rxq: RX queues, conf.n_rxq of them
  * @txq: TX queues
+ * @pasid: what each queue pair is tagged with, 0: nothing
  * @bus: what is below the port (a struct weir_pci), set by the layer that opened it, or NULL
  * @failed: the device is gone or was stopped because it misbehaved: set once by the queue's owner
  *          or a control call, never cleared; bursts bring nothing any more. Threads differ: read
@@ -313,6 +326,7 @@ struct weir_port {
 	struct weir_rxq *rxq[WEIR_MAX_QUEUES];
 	struct weir_txq *txq[WEIR_MAX_QUEUES];
 	void *bus;
+	uint32_t pasid[WEIR_MAX_QUEUES];
 	bool failed;
 	bool stalled;
 };
@@ -471,6 +485,36 @@ WEIR_API int weir_port_service(struct weir_port *p);
  * if weir_port_stop() and weir_port_start(), which reset the device, may help. Said once a start.
  */
 WEIR_API int weir_port_check(struct weir_port *p);
+
+/**
+ * weir_port_queue_tag() - have all DMA of a queue pair carry a PASID
+ * @p: configured port, not running
+ * @q: RX and TX queue of this number; the first of those that are tagged together
+ * @pasid: attached to an address space before (weir_iodev_pasid_attach()); 0 takes the tag away
+ * @dma: how that address space sees the window; NULL with 0
+ *
+ * weir_queue_assign() does this and all that belongs to it. A tagged port cannot be configured anew.
+ * Return: 0; -EOPNOTSUPP if the port tags nothing; -EINVAL; -EBUSY while running.
+ */
+WEIR_API int weir_port_queue_tag(struct weir_port *p, unsigned q, uint32_t pasid,
+				 const struct weir_dma *dma);
+
+/**
+ * weir_port_queue_stopped() - whether the device stopped a tagged queue pair
+ * @p: running port
+ * @q: pair
+ *
+ * A device may stop a pair that was refused an access to memory, and go on with all others. Stopping
+ * and starting the port starts it again. Any thread may ask.
+ * Return: 1 or 0; 0 where nothing can be tagged; -ENODEV if the device is gone.
+ */
+WEIR_API int weir_port_queue_stopped(struct weir_port *p, unsigned q);
+
+/* For drivers that tag: where the rings of pair @q belong. */
+static inline struct weir_arena *weir_port_ring_arena(const struct weir_port *p, unsigned q)
+{
+	return p->conf.queue_arena[q] ? p->conf.queue_arena[q] : p->conf.arena;
+}
 
 /* The Toeplitz key of the RSS specification, 40 bytes (52 with its tail repeated). */
 WEIR_API extern const uint8_t weir_rss_default_key[WEIR_MAX_RSS_KEY];

@@ -76,6 +76,91 @@ WEIR_API int weir_port_open(struct weir_iommu *iommu, const char *devstr,
 /* The PCI device below a port, NULL if there is none. */
 WEIR_API struct weir_pci *weir_port_pci(struct weir_port *p);
 
+/* --- queues with an address space of their own (nics/assign.c) --- */
+
+/**
+ * weir_queue_assignable() - whether queue pairs of a port can have address spaces of their own
+ * @p: port, in any state
+ * @why: filled when they cannot: the reason and its remedy
+ *
+ * It takes a driver that can tag queues, a device that sends PASIDs, and an IOMMU and a kernel (or a
+ * vfio-user server) that translate them. Nothing is tried out on the device.
+ * Return: width of a PASID in bits, or -EOPNOTSUPP.
+ */
+WEIR_API int weir_queue_assignable(struct weir_port *p, char why[WEIR_WHY_LEN]);
+
+enum weir_assign_flags {
+	/* Without PASIDs map the arena where the whole device can reach it, and say so. */
+	WEIR_ASSIGN_OR_SHARE = 1 << 0,
+};
+
+/**
+ * struct weir_assign - a queue pair that has been given to a tenant
+ * @port: port
+ * @queue: pair: RX and TX queue of this number, and those that are tagged with it
+ * @ioas: where the tenant's memory is mapped: the one asked for, or the device's if @shared
+ * @arena: the tenant's memory
+ * @dma: how the pair sees it
+ * @pasid: what all requests of the pair carry; 0 if @shared
+ * @shared: nothing keeps the other queues of the device from this arena, nor this pair from theirs
+ * @mapped: the arena was mapped by this assignment
+ * @why: with @shared: why it is not separated
+ */
+struct weir_assign {
+	struct weir_port *port;
+	unsigned queue;
+	struct weir_ioas *ioas;
+	const struct weir_arena *arena;
+	struct weir_dma dma;
+	uint32_t pasid;
+	bool shared;
+	bool mapped;
+	char why[WEIR_WHY_LEN];
+};
+
+/**
+ * weir_queue_assign() - let a queue pair reach one tenant's memory and nothing else
+ * @p: configured port, not running
+ * @q: pair; the first of those that the device tags together (weir_port_caps.tag_queues)
+ * @as: the tenant's address space, of the mode of the port's device. Several pairs, of several
+ *      ports too, may share one
+ * @arena: the tenant's memory (WEIR_ARENA_PRIVATE, or every device reaches it anyway)
+ * @flags: enum weir_assign_flags
+ * @out: what came of it; end with weir_queue_release(). May be moved, not copied
+ *
+ * Chooses a PASID, attaches it to @as, maps @arena there, and has the driver tag the pair. The order
+ * of calls:
+ *
+ *   weir_arena_create(WEIR_ARENA_PRIVATE), weir_pool_create() in it, weir_ioas_create()
+ *   weir_port_configure() with conf.queue_arena[q] = the arena, so that rings lie in it
+ *   weir_queue_assign(), weir_port_queue_cache() with a cache of the tenant's pool
+ *   weir_port_start() ... weir_port_stop()
+ *   weir_queue_release(), then the port may be configured anew or closed
+ *
+ * Frames come to the pair by the RSS table (weir_port_rss_set()) or a filter. A pair whose access was
+ * refused may be stopped by the device: weir_port_queue_stopped().
+ *
+ * On failure all is as it was before. Control path: not concurrent with other calls on the port or
+ * its struct weir_iommu.
+ * Return: 0; -EOPNOTSUPP with the reason (never with WEIR_ASSIGN_OR_SHARE for want of PASIDs);
+ * -EINVAL (no such pair, rings elsewhere, address space of another mode); -EBUSY (running, or
+ * assigned already); -ENOSPC (PASIDs); or see weir_ioas_map().
+ */
+WEIR_API int weir_queue_assign(struct weir_port *p, unsigned q, struct weir_ioas *as,
+			       const struct weir_arena *arena, unsigned flags,
+			       struct weir_assign *out);
+
+/**
+ * weir_queue_release() - undo weir_queue_assign()
+ * @a: assignment; its port is not running
+ *
+ * Takes the tag away, detaches the PASID, and unmaps the arena: from a tenant's address space when
+ * nothing is attached to that any more, from the device's own if this assignment mapped it there (so
+ * release in the reverse order where several share an arena). Goes on after a failure.
+ * Return: 0; -EBUSY while running (nothing is changed then); the first error.
+ */
+WEIR_API int weir_queue_release(struct weir_assign *a);
+
 WEIR_END_DECLS
 
 #endif

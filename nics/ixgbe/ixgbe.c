@@ -78,6 +78,7 @@ static void ixgbe_caps(struct weir_port *p, struct weir_port_caps *caps)
 	caps->reta_len = x->kind->reta_len;
 	caps->max_tx_segs = WEIR_MAX_SEGS;
 	caps->rx_intr = true;
+	caps->tag_queues = x->tag.queues ? 1 : 0;
 	caps->node = weir_pci_info_of(x->pci)->node;
 }
 
@@ -224,6 +225,8 @@ static const struct weir_port_ops ops = {
 	.lsc_fd = ixgbe_lsc_fd,
 	.check = ixgbe_check,
 	.arrived = ixgbe_arrived,
+	.queue_tag = ixgbe_queue_tag,
+	.queue_stopped = ixgbe_queue_stopped,
 };
 
 /* The reset loads RAR 0 from the EEPROM. Boards without one get an address of their own. */
@@ -256,6 +259,8 @@ static int bring_up(struct ixgbe *x)
 
 	if (!err)
 		err = ixgbe_alive(x);
+	if (!err)
+		err = ixgbe_tag_probe(x);
 	if (!err)
 		err = ixgbe_reset(x, true);
 	if (err)

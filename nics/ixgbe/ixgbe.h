@@ -173,6 +173,7 @@ struct ixgbe_kind {
  * @server: the device is a vfio-user server's
  * @refused: an access to memory was refused since the port was started
  * @n_vec: MSI-X vectors: q for RX queue q, the last for the link; 0 if there are none
+ * @tag: where PASIDs of queue pairs are set, @tag.queues of them; 0: nowhere (ixgbe_tag.c)
  * @stats: the port's counters, summed up over reads (which clear them) and resets
  * @qstats: those of each queue
  */
@@ -193,6 +194,10 @@ struct ixgbe {
 	uint8_t mac[6];
 	uint32_t vlans[WEIR_VLAN_WORDS];
 	uint8_t mc[WEIR_MAX_MC_ADDRS][6];
+	struct {
+		unsigned bar, queues, bits;
+		uint32_t off;
+	} tag;
 	uint64_t stats[IXGBE_N_PORT_STATS];
 	uint64_t qstats[IXGBE_MAX_QUEUES][IXGBE_N_QUEUE_STATS];
 };
@@ -284,6 +289,12 @@ int ixgbe_rx_intr_fd(struct weir_port *p, unsigned q);
 int ixgbe_rx_intr_arm(struct weir_port *p, unsigned q);
 int ixgbe_rx_intr_disarm(struct weir_port *p, unsigned q);
 int ixgbe_lsc_fd(struct weir_port *p);
+
+/* ixgbe_tag.c */
+int ixgbe_tag_probe(struct ixgbe *x);
+int ixgbe_tag_start(struct ixgbe *x);
+int ixgbe_queue_tag(struct weir_port *p, unsigned q, uint32_t pasid, const struct weir_dma *dma);
+int ixgbe_queue_stopped(struct weir_port *p, unsigned q);
 
 /* ixgbe_queue.c */
 int ixgbe_queues_create(struct ixgbe *x);

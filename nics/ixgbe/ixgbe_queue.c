@@ -25,7 +25,8 @@ static void *queue_alloc(size_t size)
 /* 16 bytes a descriptor, aligned to 128 bytes; @extra bytes follow. */
 static void *ring_alloc(struct ixgbe *x, unsigned n, size_t extra, const char *side, unsigned index)
 {
-	void *ring = weir_arena_alloc(x->port.conf.arena, (size_t)n * 16 + extra, 128);
+	void *ring = weir_arena_alloc(weir_port_ring_arena(&x->port, index), (size_t)n * 16 + extra,
+				      128);
 
 	if (!ring)
 		weir_fail(x->port.w, ENOMEM, "arena-full",
@@ -49,7 +50,8 @@ static void rxq_free(struct ixgbe *x, struct ixgbe_rxq *q)
 	if (!q)
 		return;
 	if (q->ring)
-		weir_arena_free(x->port.conf.arena, (void *)(uintptr_t)q->ring);
+		weir_arena_free(weir_port_ring_arena(&x->port, q->q.index),
+				(void *)(uintptr_t)q->ring);
 	free(q->bufs);
 	free(q);
 }
@@ -61,6 +63,7 @@ static int rxq_create(struct ixgbe *x, unsigned index)
 
 	if (!q)
 		return -ENOMEM;
+	q->q.index = index;
 	q->bufs = calloc(c->rx_desc, sizeof(*q->bufs));
 	q->ring = q->bufs ? ring_alloc(x, c->rx_desc, 0, "RX", index) : NULL;
 	if (!q->ring) {
@@ -70,7 +73,6 @@ static int rxq_create(struct ixgbe *x, unsigned index)
 	q->q.dma = *weir_pci_dma(x->pci);
 	q->q.burst = rx_fn(c->offloads, q->q.dma.pages);
 	q->q.port = &x->port;
-	q->q.index = index;
 	q->tail = ixgbe_doorbell(x, IXGBE_RDT(index));
 	q->size = (uint16_t)c->rx_desc;
 	q->batch = (uint16_t)weir_min_u(REFILL_BATCH, c->rx_desc / 4);
@@ -90,7 +92,8 @@ static void txq_free(struct ixgbe *x, struct ixgbe_txq *q)
 	if (!q)
 		return;
 	if (q->ring)
-		weir_arena_free(x->port.conf.arena, (void *)(uintptr_t)q->ring);
+		weir_arena_free(weir_port_ring_arena(&x->port, q->q.index),
+				(void *)(uintptr_t)q->ring);
 	free(q->bufs);
 	free(q->rs);
 	free(q);
@@ -114,6 +117,7 @@ static int txq_create(struct ixgbe *x, unsigned index)
 
 	if (!q)
 		return -ENOMEM;
+	q->q.index = index;
 	q->bufs = calloc(c->tx_desc, sizeof(*q->bufs));
 	q->rs = calloc(c->tx_desc, sizeof(*q->rs));
 	q->ring = q->bufs && q->rs ? ring_alloc(x, c->tx_desc, WEIR_CACHE_LINE, "TX", index) : NULL;
@@ -126,7 +130,6 @@ static int txq_create(struct ixgbe *x, unsigned index)
 	q->q.kick = ixgbe_tx_kick;
 	q->q.reap = ixgbe_tx_reap;
 	q->q.port = &x->port;
-	q->q.index = index;
 	q->tail_reg = ixgbe_doorbell(x, IXGBE_TDT(index));
 	q->size = (uint16_t)c->tx_desc;
 	q->free = q->size - 1;
@@ -295,8 +298,10 @@ static void rx_switch(struct ixgbe *x, bool on)
  */
 int ixgbe_queues_start(struct ixgbe *x)
 {
-	int err = 0;
+	int err = ixgbe_tag_start(x);
 
+	if (err)
+		return err;
 	start_tx_side(x);
 	for (unsigned i = 0; i < x->port.conf.n_txq && !err; i++)
 		err = start_txq(x, ixgbe_txq_of(x->port.txq[i]));

@@ -1,0 +1,858 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Two tenants on one NIC, all of it: the library's assignment of queues, its vfio-user client and its
+ * ixgbe driver in this thread; the simulated NIC and its IOMMU, behind a socket, in another. What a
+ * tenant that means no good can reach of the other one; and the set-up path with each of its steps
+ * failing in its turn. (The linker wraps what fails, see the Makefile.)
+ */
+#include "apps/nicsim/vuser.h"
+#include "apps/nicsim/wire.h"
+#include "nics/nics.h"
+#include "unit.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TENANTS 2
+#define PAIRS	3 /* the device's own, and one for each tenant */
+#define BUFS	512
+#define DESC	64
+#define SENT	64
+#define LEN	300u
+
+/* --- failing the n-th call --- */
+
+static struct {
+	pthread_t client;
+	const char *kind;
+	bool on, server; /* who is to fail */
+	unsigned seen, fail;
+	int err;
+} sweep;
+
+static bool fails(const char *kind)
+{
+	if (!sweep.on || !sweep.kind || strcmp(kind, sweep.kind) != 0 ||
+	    !pthread_equal(pthread_self(), sweep.client) == !sweep.server)
+		return false;
+	if (++sweep.seen != sweep.fail)
+		return false;
+	errno = sweep.err;
+	return true;
+}
+
+#define WRAP(ret, bad, name, args, pass)                          \
+	ret __real_##name args;                                   \
+	ret __wrap_##name args;                                   \
+	ret __wrap_##name args                                    \
+	{                                                         \
+		return fails(#name) ? (bad) : __real_##name pass; \
+	}
+
+WRAP(void *, NULL, calloc, (size_t n, size_t size), (n, size))
+WRAP(ssize_t, -1, sendmsg, (int fd, const struct msghdr *m, int f), (fd, m, f))
+WRAP(ssize_t, -1, recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f))
+WRAP(int, -sweep.err, dma_pasid_add, (struct dma * d, uint32_t p), (d, p))
+WRAP(int, -sweep.err, dma_pasid_del, (struct dma * d, uint32_t p), (d, p))
+WRAP(int, -sweep.err, dma_unmap, (struct dma * d, uint64_t a, uint64_t n), (d, a, n))
+WRAP(int, -sweep.err, dma_map,
+     (struct dma * d, uint64_t a, uint64_t n, unsigned p, int fd, uint64_t o), (d, a, n, p, fd, o))
+
+/* --- the NIC, in a thread of its own --- */
+
+static struct server {
+	struct weir *w;
+	struct vu *vu;
+	struct wire wire;
+	char path[64], dev[80];
+	pthread_t thread;
+	pthread_mutex_t lock; /* held over each pass */
+	bool stop;
+	uint8_t sent[SENT][2048];
+	unsigned n_sent;
+} server;
+
+static bool on_send(struct wire *wire, const uint8_t *f, unsigned len)
+{
+	(void)wire;
+	memcpy(server.sent[server.n_sent++ % SENT], f, weir_min_u(len, 2048));
+	return true;
+}
+
+static const struct wire_ops wire_ops = { .prefix = "test:", .send = on_send };
+
+static void *serve(void *arg)
+{
+	(void)arg;
+	for (bool stop = false; !stop; sched_yield()) {
+		pthread_mutex_lock(&server.lock);
+		if (vu_accept(server.vu)) {
+			nic_poll(&server.vu->nic, 64);
+			vu_poll(server.vu);
+		}
+		stop = server.stop;
+		pthread_mutex_unlock(&server.lock);
+	}
+	return NULL;
+}
+
+static struct nic *nic_hold(void)
+{
+	pthread_mutex_lock(&server.lock);
+	return &server.vu->nic;
+}
+
+static void nic_let_go(void)
+{
+	pthread_mutex_unlock(&server.lock);
+}
+
+static uint64_t faults(void)
+{
+	uint64_t n = nic_hold()->dma.faults;
+
+	nic_let_go();
+	return n;
+}
+
+static unsigned pasids(void)
+{
+	unsigned n = nic_hold()->dma.n_pasids;
+
+	nic_let_go();
+	return n;
+}
+
+static void server_start(unsigned bits)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 4 };
+
+	memset(&server, 0, sizeof(server));
+	server.w = unit_weir();
+	snprintf(server.path, sizeof(server.path), "/tmp/nicsim-assign-%d.sock", (int)getpid());
+	snprintf(server.dev, sizeof(server.dev), "vfio-user:%s", server.path);
+	assert_int_equal(vu_open(server.w, server.path, 4, mac, &server.vu), 0);
+	if (bits)
+		vu_set_pasid(server.vu, bits);
+	server.wire.ops = &wire_ops;
+	server.vu->nic.wire = &server.wire;
+	pthread_mutex_init(&server.lock, NULL);
+	assert_int_equal(pthread_create(&server.thread, NULL, serve, NULL), 0);
+}
+
+static void server_stop(void)
+{
+	nic_hold();
+	server.stop = true;
+	nic_let_go();
+	pthread_join(server.thread, NULL);
+	server.vu->nic.wire = NULL;
+	vu_close(server.vu);
+	weir_close(server.w);
+}
+
+static void sweep_begin(const char *kind, bool in_server, int err, unsigned fail)
+{
+	sweep.client = pthread_self();
+	nic_hold();
+	sweep.kind = kind;
+	sweep.server = in_server;
+	sweep.err = err;
+	sweep.seen = 0;
+	sweep.fail = fail;
+	sweep.on = true;
+	nic_let_go();
+}
+
+static void sweep_end(void)
+{
+	nic_hold();
+	sweep.on = false;
+	nic_let_go();
+}
+
+/* --- the driver's side --- */
+
+struct tenant {
+	struct weir_arena *arena;
+	struct weir_pool *pool;
+	struct weir_cache *cache;
+	struct weir_ioas *as;
+	struct weir_assign a;
+};
+
+static struct client {
+	struct weir *w;
+	struct weir_iommu *iommu;
+	struct weir_port *port;
+	struct tenant own, t[TENANTS];
+} c;
+
+static void memory(struct tenant *t, unsigned flags)
+{
+	assert_int_equal(weir_pool_arena(c.w, BUFS, 1u << 20, WEIR_NODE_ANY,
+					 flags | WEIR_ARENA_SMALL_PAGES, &t->arena),
+			 0);
+	assert_int_equal(weir_pool_create(t->arena, BUFS, &t->pool), 0);
+	assert_int_equal(weir_cache_create(t->pool, &t->cache), 0);
+}
+
+static struct weir_port_conf conf(void)
+{
+	struct weir_port_conf k = {
+		.n_rxq = PAIRS,
+		.n_txq = PAIRS,
+		.rx_desc = DESC,
+		.tx_desc = DESC,
+		.promisc = true,
+		.arena = c.own.arena,
+	};
+
+	for (unsigned i = 0; i < TENANTS; i++)
+		k.queue_arena[i + 1] = c.t[i].arena;
+	return k;
+}
+
+static void client_open(void)
+{
+	struct weir_port_conf k;
+
+	memset(&c, 0, sizeof(c));
+	c.w = unit_weir();
+	assert_int_equal(weir_iommu_open(c.w, &c.iommu), 0);
+	memory(&c.own, 0);
+	assert_int_equal(weir_port_open(c.iommu, server.dev, NULL, &c.port), 0);
+	for (unsigned i = 0; i < TENANTS; i++) {
+		memory(&c.t[i], WEIR_ARENA_PRIVATE);
+		assert_int_equal(weir_ioas_create(c.iommu, WEIR_MODE_VFIO_USER, &c.t[i].as), 0);
+	}
+	k = conf();
+	assert_int_equal(weir_port_configure(c.port, &k), 0);
+}
+
+static void memory_end(struct tenant *t)
+{
+	weir_cache_destroy(t->cache);
+	assert_int_equal(weir_pool_destroy(t->pool), 0);
+	weir_arena_destroy(t->arena);
+}
+
+static void client_close(void)
+{
+	weir_port_stop(c.port);
+	for (unsigned i = TENANTS; i--;)
+		weir_queue_release(&c.t[i].a);
+	weir_port_close(c.port);
+	for (unsigned i = 0; i < TENANTS; i++)
+		assert_int_equal(weir_ioas_destroy(c.t[i].as), 0);
+	weir_iommu_close(c.iommu);
+	for (unsigned i = 0; i < TENANTS; i++)
+		memory_end(&c.t[i]);
+	memory_end(&c.own);
+	weir_close(c.w);
+}
+
+static int assign(unsigned i, unsigned flags)
+{
+	return weir_queue_assign(c.port, i + 1, c.t[i].as, c.t[i].arena, flags, &c.t[i].a);
+}
+
+static void caches_and_start(void)
+{
+	assert_int_equal(weir_port_queue_cache(c.port, 0, c.own.cache), 0);
+	for (unsigned i = 0; i < TENANTS; i++)
+		assert_int_equal(weir_port_queue_cache(c.port, i + 1, c.t[i].cache), 0);
+	assert_int_equal(weir_port_start(c.port), 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	server_start(20);
+	client_open();
+	return 0;
+}
+
+static int setup_running(void **state)
+{
+	setup(state);
+	for (unsigned i = 0; i < TENANTS; i++)
+		assert_int_equal(assign(i, 0), 0);
+	caches_and_start();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	client_close();
+	assert_int_equal(pasids(), 0);
+	server_stop();
+	return 0;
+}
+
+/* --- traffic --- */
+
+static void make_frame(uint8_t *f, unsigned seed)
+{
+	memset(f, 0, LEN);
+	memcpy(f, "\2\0\0\0\0\4\2\0\0\0\0\1\10\0\x45", 15);
+	net_put16(f + 16, LEN - 14);
+	f[23] = NET_UDP;
+	net_put32(f + 26, 0x0A000001);
+	net_put32(f + 30, 0x0A000002);
+	for (unsigned i = 42; i < LEN; i++)
+		f[i] = (uint8_t)(seed * 31 + i);
+}
+
+/* All frames to one pair from now on, by the redirection table. */
+static void steer(unsigned q)
+{
+	struct weir_rss rss;
+
+	assert_int_equal(weir_port_rss_get(c.port, &rss), 0);
+	for (unsigned i = 0; i < rss.reta_len; i++)
+		rss.reta[i] = (uint16_t)q;
+	assert_int_equal(weir_port_rss_set(c.port, &rss), 0);
+}
+
+static enum rx_result arrive(unsigned q, const uint8_t *f)
+{
+	enum rx_result r;
+
+	steer(q);
+	r = nic_rx(nic_hold(), f, LEN, false);
+	nic_let_go();
+	return r;
+}
+
+static void settle(void)
+{
+	struct nic *n = nic_hold();
+
+	for (unsigned i = 0; i < 4; i++)
+		nic_poll(n, 64);
+	nic_let_go();
+}
+
+/* A frame comes in at @q and goes out there. */
+static void forward(unsigned q, unsigned seed)
+{
+	struct weir_pkt p;
+	uint8_t f[LEN];
+
+	make_frame(f, seed);
+	assert_int_equal(arrive(q, f), RX_DONE);
+	assert_int_equal(weir_rx(c.port->rxq[q], &p, 1), 1);
+	assert_int_equal(p.len, LEN);
+	assert_int_equal(weir_tx_post(c.port->txq[q], &p, 1), 1);
+	weir_tx_kick(c.port->txq[q]);
+	server.n_sent = 0;
+	settle();
+	assert_int_equal(server.n_sent, 1);
+	assert_memory_equal(server.sent[0], f, LEN);
+	assert_int_equal(weir_tx_reap(c.port->txq[q]), 0);
+}
+
+static void test_forward(void **state)
+{
+	(void)state;
+	assert_int_not_equal(c.t[0].a.pasid, c.t[1].a.pasid);
+	assert_int_equal(pasids(), TENANTS);
+	for (unsigned n = 0; n < 3 * DESC; n++)
+		for (unsigned q = 0; q < PAIRS; q++)
+			forward(q, n * PAIRS + q);
+	assert_int_equal(faults(), 0);
+	for (unsigned q = 0; q < PAIRS; q++)
+		assert_int_equal(weir_port_queue_stopped(c.port, q), 0);
+}
+
+/* --- a tenant that means no good --- */
+
+/* The second tenant's memory as it is now, to be compared after the attack. */
+static uint8_t *before;
+
+static void remember(void)
+{
+	struct weir_arena_info i = weir_arena_info(c.t[1].arena);
+
+	before = malloc(i.size);
+	assert_non_null(before);
+	memcpy(before, i.base, i.size);
+}
+
+static void assert_unchanged(void)
+{
+	struct weir_arena_info i = weir_arena_info(c.t[1].arena);
+
+	assert_memory_equal(before, i.base, i.size);
+	free(before);
+}
+
+/* Descriptors of pair @q as its tenant sees them: the ring lies in the tenant's memory. */
+static volatile uint64_t *ring(const struct tenant *t, unsigned q, bool tx)
+{
+	struct nic *n = nic_hold();
+	uint64_t base = tx ? n->tx[q].r.base : n->rx[q].base;
+	struct weir_arena_info i = weir_arena_info(t->arena);
+	char *va = t->a.dma.va_base + (base - t->a.dma.iova_base);
+
+	nic_let_go();
+	assert_true(va >= i.base && va + DESC * 16 <= i.base + i.size);
+	return (volatile uint64_t *)va;
+}
+
+static weir_iova_t stolen(void)
+{
+	return weir_dma_iova(&c.t[1].a.dma, weir_arena_info(c.t[1].arena).base + 8192);
+}
+
+static void assert_fault(bool tx, enum dma_dir dir, uint64_t iova)
+{
+	const struct dma_fault *f = nic_hold()->dma.kept;
+
+	assert_int_equal(f->who.pasid, c.t[0].a.pasid);
+	assert_int_equal(f->who.queue, 1);
+	assert_int_equal(f->who.tx, tx);
+	assert_int_equal(f->dir, dir);
+	assert_int_equal(f->iova, iova);
+	assert_int_equal(server.vu->nic.pasid_stops, 1);
+	nic_let_go();
+	assert_int_equal(weir_port_queue_stopped(c.port, 1), 1);
+	assert_int_equal(weir_port_queue_stopped(c.port, 0), 0);
+	assert_int_equal(weir_port_queue_stopped(c.port, 2), 0);
+}
+
+static void others_go_on(void)
+{
+	uint64_t n = faults();
+
+	for (unsigned i = 0; i < 2 * DESC; i++) {
+		forward(0, i);
+		forward(2, i);
+	}
+	assert_int_equal(faults(), n);
+}
+
+static void test_write_attack(void **state)
+{
+	volatile uint64_t *d = ring(&c.t[0], 1, false);
+	uint8_t f[LEN];
+
+	(void)state;
+	remember();
+	make_frame(f, 1);
+	for (unsigned i = 0; i < DESC; i++)
+		d[2 * i] = stolen();
+	assert_int_equal(arrive(1, f), RX_DROPPED);
+	assert_int_equal(faults(), 1);
+	assert_fault(false, DMA_DEV_WRITE, stolen());
+	assert_unchanged();
+	assert_int_equal(arrive(1, f), RX_DROPPED);
+	assert_int_equal(faults(), 1);
+	others_go_on();
+}
+
+/* The handle of a buffer that is another tenant's: the descriptor comes out right, and leads nowhere. */
+static void test_read_attack(void **state)
+{
+	struct weir_pkt p = { .off = WEIR_BUF_HEADROOM, .len = LEN };
+	uint8_t *data;
+
+	(void)state;
+	assert_int_equal(weir_buf_alloc(c.t[1].cache, &p.buf, 1), 1);
+	data = weir_pkt_data(c.t[1].a.dma.va_base, &p);
+	make_frame(data, 7);
+	remember();
+	server.n_sent = 0;
+	assert_int_equal(weir_tx_post(c.port->txq[1], &p, 1), 1);
+	weir_tx_kick(c.port->txq[1]);
+	settle();
+	assert_int_equal(server.n_sent, 0);
+	assert_int_equal(faults(), 1);
+	assert_fault(true, DMA_DEV_READ, weir_dma_iova(&c.t[1].a.dma, data));
+	assert_unchanged();
+	others_go_on();
+	/* The driver still holds the buffer; it comes back to the cache of the pair, and from there here. */
+	weir_port_stop(c.port);
+	assert_int_equal(weir_buf_alloc(c.t[0].cache, &p.buf, 1), 1);
+	weir_buf_free1(c.t[1].cache, p.buf);
+}
+
+/* The word that a tenant has the device write, and its rings, are memory of the tenant too. */
+static void test_ring_attack(void **state)
+{
+	struct nic *n = nic_hold();
+	uint8_t f[LEN];
+
+	(void)state;
+	/* Registers are the driver's; what if it were talked into the wrong ones? */
+	n->rx[1].base = stolen();
+	nic_let_go();
+	remember();
+	make_frame(f, 1);
+	assert_int_equal(arrive(1, f), RX_DROPPED);
+	assert_int_equal(faults(), 1);
+	assert_unchanged();
+	others_go_on();
+}
+
+/* One IOVA, two address spaces, different memory: each tenant sends and receives its own. */
+static void test_same_iova(void **state)
+{
+	const weir_iova_t at = 0x7000000000;
+	uint8_t f[TENANTS][LEN];
+
+	(void)state;
+	for (unsigned i = 0; i < TENANTS; i++) {
+		struct weir_arena_info a = weir_arena_info(c.t[i].arena);
+		struct weir_pkt p = { .off = WEIR_BUF_HEADROOM, .len = LEN };
+		volatile uint64_t *d = ring(&c.t[i], i + 1, true);
+
+		/* The last page of the arena: no buffer is there. */
+		make_frame((uint8_t *)a.base + a.size - 4096, 100 + i);
+		memcpy(f[i], a.base + a.size - 4096, LEN);
+		assert_int_equal(weir_ioas_map(c.t[i].as, a.base + a.size - 4096, 4096, at, 3), 0);
+		assert_int_equal(weir_buf_alloc(c.t[i].cache, &p.buf, 1), 1);
+		assert_int_equal(weir_tx_post(c.port->txq[i + 1], &p, 1), 1);
+		d[0] = at;
+	}
+	for (unsigned i = 0; i < TENANTS; i++) {
+		server.n_sent = 0;
+		weir_tx_kick(c.port->txq[i + 1]);
+		settle();
+		assert_int_equal(server.n_sent, 1);
+		assert_memory_equal(server.sent[0], f[i], LEN);
+		assert_int_equal(weir_tx_reap(c.port->txq[i + 1]), 0);
+	}
+	assert_memory_not_equal(f[0], f[1], LEN);
+	assert_int_equal(faults(), 0);
+	for (unsigned i = 0; i < TENANTS; i++)
+		assert_int_equal(weir_ioas_unmap(c.t[i].as, at, 4096), 0);
+}
+
+/* Stopped stays stopped while the port runs; a restart is a new start for all. */
+static void test_restart(void **state)
+{
+	uint8_t f[LEN];
+
+	test_write_attack(state);
+	assert_int_equal(weir_port_stop(c.port), 0);
+	caches_and_start();
+	assert_int_equal(weir_port_queue_stopped(c.port, 1), 0);
+	for (unsigned q = 0; q < PAIRS; q++)
+		forward(q, q);
+	make_frame(f, 2);
+	assert_int_equal(faults(), 1);
+}
+
+/* --- assigning and releasing --- */
+
+/* @n mappings of the device itself in the model, and @own of PASID's. */
+static void assert_maps(uint32_t pasid, unsigned want)
+{
+	struct nic *n = nic_hold();
+	struct dma *d = pasid ? dma_pasid(&n->dma, pasid) : &n->dma;
+	unsigned have = d ? d->n : 0;
+
+	nic_let_go();
+	assert_int_equal(have, want);
+}
+
+static void test_release(void **state)
+{
+	struct weir_port_conf k = { .arena = c.own.arena, .n_rxq = 2, .n_txq = 2, .promisc = true };
+	uint32_t pasid;
+
+	(void)state;
+	assert_int_equal(assign(0, 0), 0);
+	assert_int_equal(assign(1, 0), 0);
+	pasid = c.t[0].a.pasid;
+	assert_false(c.t[0].a.shared);
+	assert_ptr_equal(weir_iodev_pasid_ioas(weir_pci_iodev(weir_port_pci(c.port)), pasid),
+			 c.t[0].as);
+	/* The device sees its own arena, each tenant its own: nobody more than one. */
+	assert_maps(0, 1);
+	assert_maps(pasid, 1);
+	assert_int_equal(weir_ioas_destroy(c.t[0].as), -EBUSY);
+	assert_int_equal(weir_port_configure(c.port, &k), -EBUSY);
+	assert_text("release it");
+	assert_int_equal(weir_queue_release(&c.t[0].a), 0);
+	assert_int_equal(pasids(), 1);
+	assert_maps(pasid, 0);
+	assert_int_equal(weir_ioas_devices(c.t[0].as), 0);
+	assert_int_equal(weir_ioas_mapped(c.t[0].as), 0);
+	/* Twice is fine; the number is free again. */
+	assert_int_equal(weir_queue_release(&c.t[0].a), 0);
+	assert_int_equal(assign(0, 0), 0);
+	assert_int_equal(c.t[0].a.pasid, pasid);
+	assert_int_equal(weir_queue_release(&c.t[0].a), 0);
+	assert_int_equal(weir_queue_release(&c.t[1].a), 0);
+	/* The pair is an ordinary one again. */
+	assert_int_equal(weir_port_configure(c.port, &k), 0);
+	assert_int_equal(weir_port_queue_cache(c.port, 0, c.own.cache), 0);
+	assert_int_equal(weir_port_queue_cache(c.port, 1, c.own.cache), 0);
+	assert_int_equal(weir_port_start(c.port), 0);
+	forward(1, 5);
+	assert_int_equal(faults(), 0);
+}
+
+static void test_refusals(void **state)
+{
+	struct weir_port_conf k = conf();
+	struct weir_assign a;
+	char why[WEIR_WHY_LEN];
+
+	(void)state;
+	assert_int_equal(weir_queue_assignable(c.port, why), 20);
+	assert_int_equal(weir_queue_assign(c.port, PAIRS, c.t[0].as, c.t[0].arena, 0, &a), -EINVAL);
+	assert_said("queue-assign");
+	/* Another's rings. */
+	assert_int_equal(weir_queue_assign(c.port, 1, c.t[1].as, c.t[1].arena, 0, &a), -EINVAL);
+	assert_said("queue-arena");
+	assert_int_equal(assign(0, 0), 0);
+	assert_int_equal(weir_queue_assign(c.port, 1, c.t[0].as, c.t[0].arena, 0, &a), -EBUSY);
+	assert_text("already");
+	assert_int_equal(assign(1, 0), 0);
+	caches_and_start();
+	assert_int_equal(weir_queue_assign(c.port, 2, c.t[1].as, c.t[1].arena, 0, &a), -EBUSY);
+	assert_int_equal(weir_queue_release(&c.t[0].a), -EBUSY);
+	assert_int_equal(pasids(), TENANTS);
+	forward(1, 1);
+	assert_int_equal(weir_port_stop(c.port), 0);
+	for (unsigned i = 0; i < TENANTS; i++)
+		assert_int_equal(weir_queue_release(&c.t[i].a), 0);
+	/* Not configured any more: there are no pairs. */
+	k.n_rxq = k.n_txq = 1;
+	assert_int_equal(weir_port_configure(c.port, &k), 0);
+	assert_int_equal(assign(0, 0), -EINVAL);
+}
+
+/* Two pairs of one tenant: an address space for both, which ends with the second. */
+static void test_two_pairs(void **state)
+{
+	struct weir_port_conf k = conf();
+	struct weir_assign a[2];
+
+	(void)state;
+	k.queue_arena[2] = c.t[0].arena;
+	assert_int_equal(weir_port_configure(c.port, &k), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(
+			weir_queue_assign(c.port, i + 1, c.t[0].as, c.t[0].arena, 0, &a[i]), 0);
+	assert_int_equal(weir_ioas_devices(c.t[0].as), 2);
+	assert_maps(a[0].pasid, 1);
+	assert_maps(a[1].pasid, 1);
+	assert_int_equal(weir_queue_release(&a[0]), 0);
+	assert_maps(a[1].pasid, 1);
+	/* What is mapped already is refused to the next pair: that one is not attached either. */
+	sweep_begin("dma_map", true, ENOMEM, 1);
+	assert_int_equal(weir_queue_assign(c.port, 1, c.t[0].as, c.t[0].arena, 0, &a[0]), -ENOMEM);
+	sweep_end();
+	assert_int_equal(pasids(), 1);
+	assert_maps(a[1].pasid, 1);
+	assert_int_equal(weir_ioas_devices(c.t[0].as), 1);
+	assert_int_equal(weir_queue_release(&a[1]), 0);
+	assert_int_equal(weir_ioas_mapped(c.t[0].as), 0);
+	assert_int_equal(pasids(), 0);
+}
+
+/* A device without: refused with the reason, or shared and called so. */
+static void test_without(void **state)
+{
+	char why[WEIR_WHY_LEN] = "";
+
+	(void)state;
+	server_start(0);
+	client_open();
+	assert_int_equal(weir_queue_assignable(c.port, why), -EOPNOTSUPP);
+	assert_non_null(strstr(why, "PASID"));
+	assert_int_equal(assign(0, 0), -EOPNOTSUPP);
+	assert_said("queue-assign");
+	assert_text(why);
+	assert_maps(0, 1);
+	assert_int_equal(weir_port_queue_tag(c.port, 1, 1, &c.t[0].a.dma), -EOPNOTSUPP);
+	for (unsigned i = 0; i < TENANTS; i++) {
+		assert_int_equal(assign(i, WEIR_ASSIGN_OR_SHARE), 0);
+		assert_true(c.t[i].a.shared);
+		assert_true(c.t[i].a.mapped);
+		assert_string_equal(c.t[i].a.why, why);
+		assert_int_equal(c.t[i].a.pasid, 0);
+		assert_ptr_equal(c.t[i].a.ioas,
+				 weir_iodev_ioas(weir_pci_iodev(weir_port_pci(c.port))));
+		assert_maps(0, 2 + i);
+	}
+	caches_and_start();
+	for (unsigned q = 0; q < PAIRS; q++)
+		forward(q, q);
+	assert_int_equal(faults(), 0);
+	assert_int_equal(weir_port_stop(c.port), 0);
+	for (unsigned i = 0; i < TENANTS; i++)
+		assert_int_equal(weir_queue_release(&c.t[i].a), 0);
+	assert_maps(0, 1);
+	client_close();
+	server_stop();
+}
+
+/* What a device says of its block, and cannot be: it is taken for a device without. */
+static void test_hostile_block(void **state)
+{
+	static const struct {
+		uint32_t at;
+		unsigned queues, bits;
+	} rows[] = {
+		{ R_XPASID | 6, 4, 20 }, /* there is no BAR 6 */
+		{ R_XPASID | 3, 4, 20 }, /* nor is this one there */
+		{ R_XPASID | 2, 4, 20 }, /* 32 bytes, I/O */
+		{ NIC_BAR0 - 8, 3, 20 }, { NIC_BAR0, 1, 20 },	 { 0xFFFFFFF8, 4, 20 },
+		{ R_XPASID, 0, 20 },	 { R_XPASID, 4, 0 },	 { R_XPASID, 4, 21 },
+		{ R_XPASID, 4, 31 },	 { R_XPASID, 65535, 8 },
+	};
+	char why[WEIR_WHY_LEN];
+
+	(void)state;
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(rows); i++) {
+		server_start(20);
+		nic_hold();
+		server.vu->cfg.pasid_at = rows[i].at;
+		server.vu->cfg.pasid_queues = rows[i].queues;
+		server.vu->cfg.pasid_bits = rows[i].bits;
+		pcicfg_init(&server.vu->cfg, server.vu->nic.mac);
+		nic_let_go();
+		client_open();
+		if (weir_queue_assignable(c.port, why) != -EOPNOTSUPP)
+			fail_msg("row %u is believed", i);
+		assert_int_equal(assign(0, 0), -EOPNOTSUPP);
+		client_close();
+		server_stop();
+	}
+}
+
+/* The driver refuses the tag, with all else done: all of that is undone. */
+static void test_tag_refused(void **state)
+{
+	(void)state;
+	server_start(20);
+	nic_hold();
+	server.vu->cfg.pasid_bits = 1;
+	pcicfg_init(&server.vu->cfg, server.vu->nic.mac);
+	nic_let_go();
+	client_open();
+	assert_int_equal(assign(0, 0), 0);
+	assert_int_equal(assign(1, 0), -EINVAL);
+	assert_said("queue-tag");
+	assert_int_equal(pasids(), 1);
+	assert_int_equal(weir_ioas_devices(c.t[1].as), 0);
+	assert_int_equal(weir_ioas_mapped(c.t[1].as), 0);
+	client_close();
+	server_stop();
+}
+
+/* A register that does not keep what was written: the port does not start, rather than unguarded. */
+static void test_tag_not_taken(void **state)
+{
+	(void)state;
+	assert_int_equal(assign(0, 0), 0);
+	nic_hold()->pasid_bits = 0;
+	nic_let_go();
+	for (unsigned q = 0; q < PAIRS; q++)
+		assert_int_equal(weir_port_queue_cache(c.port, q, c.own.cache), 0);
+	assert_int_equal(weir_port_start(c.port), -EIO);
+	assert_said("queue-tag");
+}
+
+/* --- each step failing in its turn --- */
+
+static const struct kind {
+	const char *name;
+	bool server;
+	int err;
+	bool fatal; /* the connection does not survive it */
+} kinds[] = {
+	{ "calloc", false, ENOMEM, false },	{ "dma_pasid_add", true, ENOSPC, false },
+	{ "dma_map", true, ENOMEM, false },	{ "dma_unmap", true, EIO, true },
+	{ "dma_pasid_del", true, EIO, true },	{ "sendmsg", false, EPIPE, true },
+	{ "recvmsg", false, ECONNRESET, true },
+};
+
+/* Both tenants come, run, and go; the n-th call fails. Return: the first error. */
+static int life(const struct kind *k, unsigned fail)
+{
+	unsigned fds, done = 0;
+	int err = 0, e;
+
+	server_start(20);
+	client_open();
+	fds = unit_fds();
+	sweep_begin(k->name, k->server, k->err, fail);
+	for (; done < TENANTS && !err; done++)
+		err = assign(done, 0);
+	if (err && !k->fatal) {
+		/* As it was before, and the next try succeeds. */
+		assert_int_equal(pasids(), done - 1);
+		assert_int_equal(weir_ioas_devices(c.t[done - 1].as), 0);
+		assert_int_equal(weir_ioas_mapped(c.t[done - 1].as), 0);
+		assert_int_equal(c.port->pasid[done], 0);
+		assert_int_equal(assign(done - 1, 0), 0);
+	}
+	for (unsigned i = TENANTS; i--;) {
+		e = weir_queue_release(&c.t[i].a);
+		err = err ? err : e;
+	}
+	sweep_end();
+	if (!k->fatal)
+		assert_int_equal(pasids(), 0);
+	assert_true(unit_fds() <= fds);
+	for (unsigned i = 0; i < TENANTS; i++) {
+		assert_int_equal(weir_ioas_devices(c.t[i].as), 0);
+		assert_int_equal(c.port->pasid[i + 1], 0);
+	}
+	client_close();
+	server_stop();
+	return err;
+}
+
+static void test_sweep(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(kinds); i++) {
+		unsigned n, said_so = 0;
+
+		assert_int_equal(life(&kinds[i], 0), 0);
+		n = sweep.seen;
+		if (n < TENANTS)
+			fail_msg("%s was called %u times", kinds[i].name, n);
+		for (unsigned fail = 1; fail <= n; fail++)
+			said_so += life(&kinds[i], fail) != 0 || said.n > 0;
+		if (said_so != n)
+			fail_msg("%u of %u %s that failed went unnoticed", n - said_so, n,
+				 kinds[i].name);
+	}
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define R(f) cmocka_unit_test_setup_teardown(f, setup_running, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		R(test_forward),
+		R(test_write_attack),
+		R(test_read_attack),
+		R(test_ring_attack),
+		R(test_same_iova),
+		R(test_restart),
+		T(test_release),
+		T(test_refusals),
+		T(test_two_pairs),
+		cmocka_unit_test(test_without),
+		cmocka_unit_test(test_hostile_block),
+		T(test_tag_not_taken),
+		cmocka_unit_test(test_tag_refused),
+		cmocka_unit_test(test_sweep),
+	};
+
+	return cmocka_run_group_tests_name("nicsim_assign", tests, NULL, NULL);
+}
