@@ -11,6 +11,12 @@ static uint64_t stall_ns(const struct weir_port *p)
 	return (uint64_t)p->conf.stall_ms * 1000000;
 }
 
+/* A pair that the device stopped for its tenant's fault: others shall not suffer a restart for it. */
+static bool of_tenant(struct weir_port *p, unsigned q)
+{
+	return p->pasid[q] && weir_port_queue_stopped(p, q) == 1;
+}
+
 /*
  * The time between two looks of the owner counts, not that since the last one: a thread that looks
  * elsewhere says nothing about the device. Without a link nothing can be sent.
@@ -25,7 +31,7 @@ static int check_txq(struct weir_port *p, struct weir_txq *q)
 		return 0;
 	if (p->ops->link && p->ops->link(p, &link))
 		return -ENODEV;
-	if (!link.up)
+	if (!link.up || of_tenant(p, q->index))
 		return 0;
 	return weir_fail(p->w, EIO, "tx-stall",
 			 "%s: TX queue %u: the device has sent nothing for %llu ms although its "
@@ -64,7 +70,7 @@ static int check_rxq(struct weir_port *p, struct weir_rxq *q)
 		return 0;
 	}
 	was->calls = is.calls;
-	if (is.since - was->since < stall_ns(p))
+	if (is.since - was->since < stall_ns(p) || of_tenant(p, q->index))
 		return 0;
 	return weir_fail(p->w, EIO, "rx-stall",
 			 "%s: RX queue %u: the device has counted %llu packets in the last %llu ms "

@@ -232,7 +232,10 @@ static inline bool nic_pasid_stopped(const struct nic *n, unsigned q)
 }
 
 void nic_pasid_write(struct nic *n, unsigned q, uint32_t v);
-/* An access of the pair was refused: if it is a tenant's it stops; all others go on. */
+/*
+ * An access of the pair was refused: if it is a tenant's it stops, and all others go on; if it is the
+ * device's own, that is an error of the device (EICR.PCI).
+ */
 void nic_pasid_fault(struct nic *n, unsigned q);
 
 /* --- nvm.c --- */

@@ -20,7 +20,11 @@ void nic_pasid_write(struct nic *n, unsigned q, uint32_t v)
 
 void nic_pasid_fault(struct nic *n, unsigned q)
 {
-	if (!nic_pasid(n, q) || nic_pasid_stopped(n, q))
+	if (!nic_pasid(n, q)) {
+		intr_other(n, EICR_PCI);
+		return;
+	}
+	if (nic_pasid_stopped(n, q))
 		return;
 	n->reg[R_XPASID / 4 + q] |= XPASID_STOPPED;
 	n->pasid_stops++;

@@ -231,7 +231,6 @@ static enum rx_result deliver(struct nic *n, struct nic_ring *r, struct rx_frame
 	intr_queue(n, false, x->q);
 	if (n->dma.faults != faults) {
 		r->faults += n->dma.faults - faults;
-		intr_other(n, EICR_PCI);
 		nic_pasid_fault(n, x->q);
 		return drop(r, NIC_DROP_FAULT);
 	}

@@ -259,7 +259,6 @@ static unsigned one(struct nic *n, unsigned q, uint64_t lo, uint64_t hi)
 	}
 	if (!gather(n, q, lo, hi & 0xFFFF)) {
 		t->r.faults++;
-		intr_other(n, EICR_PCI);
 		nic_pasid_fault(n, q);
 	}
 	if (!(hi & TXD_EOP))
@@ -297,7 +296,6 @@ static void halt(struct nic *n, unsigned q)
 
 	r->halted = true;
 	r->faults++;
-	intr_other(n, EICR_PCI);
 	nic_pasid_fault(n, q);
 }
 

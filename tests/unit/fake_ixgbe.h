@@ -7,6 +7,7 @@
 #ifndef WEIR_TESTS_FAKE_IXGBE_H
 #define WEIR_TESTS_FAKE_IXGBE_H
 
+#include "fake_no_caps.h"
 #include "fake_phys.h"
 
 #include "core/io.h"
@@ -397,23 +398,6 @@ int weir_pci_msix(struct weir_pci *d, unsigned n)
 int weir_pci_msix_fd(struct weir_pci *d, unsigned i)
 {
 	return i < d->n_vec ? 1000 + (int)i : -EINVAL;
-}
-
-int weir_pci_find_ext_cap(struct weir_pci *d, unsigned id, unsigned after)
-{
-	(void)d;
-	(void)id;
-	(void)after;
-	return 0;
-}
-
-int weir_pci_cfg_read(struct weir_pci *d, unsigned off, unsigned size, uint32_t *v)
-{
-	(void)d;
-	(void)off;
-	(void)size;
-	*v = UINT32_MAX;
-	return -EIO;
 }
 
 int weir_pci_bus_master(struct weir_pci *d, bool on)

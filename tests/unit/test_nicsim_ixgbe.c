@@ -3,6 +3,7 @@
  * The ixgbe driver, as the library has it, against nicsim's model of the device, in one thread and
  * without a socket between them: registers go by function call, doorbells and rings by memory.
  */
+#include "fake_no_caps.h"
 #include "unit.h"
 
 #include "apps/nicsim/wire.h"
@@ -123,23 +124,6 @@ int weir_pci_msix(struct weir_pci *d, unsigned n)
 int weir_pci_msix_fd(struct weir_pci *d, unsigned i)
 {
 	return i < d->n_vec ? (int)i : -EINVAL;
-}
-
-int weir_pci_find_ext_cap(struct weir_pci *d, unsigned id, unsigned after)
-{
-	(void)d;
-	(void)id;
-	(void)after;
-	return 0;
-}
-
-int weir_pci_cfg_read(struct weir_pci *d, unsigned off, unsigned size, uint32_t *v)
-{
-	(void)d;
-	(void)off;
-	(void)size;
-	*v = UINT32_MAX;
-	return -EIO;
 }
 
 int weir_pci_bus_master(struct weir_pci *d, bool on)
