@@ -192,7 +192,7 @@ void fwd_resume(struct fwd_worker *w)
 }
 
 /* Routes keep their order; what waited for a ring that goes is given up. */
-static void take_out(struct fwd_worker *w, const struct weir_port *p)
+void fwd_take_out(struct fwd_worker *w, const struct weir_port *p)
 {
 	unsigned n = 0;
 
@@ -214,7 +214,7 @@ static void take_out(struct fwd_worker *w, const struct weir_port *p)
 static void answer(struct fwd_worker *w)
 {
 	if (asked(w) == FWD_LEAVE) {
-		take_out(w, w->leaving);
+		fwd_take_out(w, w->leaving);
 		ask(w, FWD_GO_ON);
 		return;
 	}

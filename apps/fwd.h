@@ -94,6 +94,8 @@ struct fwd_worker {
  * One thing at a time: ask again only once fwd_left() says so.
  */
 void fwd_leave(struct fwd_worker *w, struct weir_port *p);
+/* The same at once, for a worker that does not run or is paused. */
+void fwd_take_out(struct fwd_worker *w, const struct weir_port *p);
 /* Whether the worker has done so: it touches no queue of the port any more. */
 bool fwd_left(const struct fwd_worker *w);
 

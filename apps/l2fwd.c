@@ -72,7 +72,9 @@ enum {
 	OPT_BURST,
 	OPT_HOLD,
 	OPT_IDLE,
-	OPT_CAPTURE
+	OPT_CAPTURE,
+	OPT_WATCHDOG,
+	OPT_KEEP_GOING
 };
 
 static const struct option long_opts[] = {
@@ -90,6 +92,8 @@ static const struct option long_opts[] = {
 	{ "burst", required_argument, NULL, OPT_BURST },
 	{ "hold", required_argument, NULL, OPT_HOLD },
 	{ "idle", required_argument, NULL, OPT_IDLE },
+	{ "watchdog", required_argument, NULL, OPT_WATCHDOG },
+	{ "keep-going", no_argument, NULL, OPT_KEEP_GOING },
 	{ "force", no_argument, NULL, 'f' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -116,6 +120,7 @@ static bool number_option(struct l2fwd_opts *o, int c, bool *mine)
 		{ OPT_MTU, "--mtu", WEIR_MTU_MIN, 65535, NULL, &o->rt.mtu },
 		{ OPT_BURST, "--burst", WEIR_MAX_SEGS, FWD_BURST_MAX, NULL, &o->rt.burst },
 		{ OPT_HOLD, "--hold", 1, 60000, NULL, &o->rt.hold_ms },
+		{ OPT_WATCHDOG, "--watchdog", 100, 3600000, NULL, &o->rt.stall_ms },
 	};
 
 	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(nums); i++) {
@@ -175,6 +180,9 @@ static int option(struct l2fwd_opts *o, int c)
 		if (!parse_idle(optarg, &o->rt.idle))
 			return app_usage(&cmd_l2fwd, "--idle is spin, yield or sleep, not \"%s\".",
 					 optarg);
+		return -1;
+	case OPT_KEEP_GOING:
+		o->rt.keep_going = true;
 		return -1;
 	case 'f':
 		o->rt.force = true;
@@ -310,6 +318,10 @@ const struct app_cmd cmd_l2fwd = {
 		"      --hold MS          how long packets wait for a full TX ring before they are\n"
 		"                         dropped (default 100); a route receives nothing meanwhile\n"
 		"      --rx-desc N, --tx-desc N  ring sizes\n"
+		"      --watchdog MS      a port whose queue stands still for so long is reset\n"
+		"                         (default 2000)\n"
+		"      --keep-going       leave out ports that cannot be opened or started, with\n"
+		"                         their pairs, and forward between the others\n"
 		"  -f, --force            take a NIC although its interface is in use\n"
 		"  -j, --json             print the summary as JSON; --stats goes to stderr\n"
 		"  -v, --verbose          say more; twice for all\n"
@@ -317,6 +329,7 @@ const struct app_cmd cmd_l2fwd = {
 		"NICs that a kernel driver has are taken for the run and given back after it.\n"
 		"SIGINT, SIGTERM and SIGHUP end the run cleanly. A NIC that fails, or that the\n"
 		"kernel asks back (unbound, removed, unplugged), leaves the run and the others go on;\n"
-		"exit status 1 tells of the one, 3 of the other.\n",
+		"exit status 1 tells of the one, 3 of the other. One that stands still is reset first,\n"
+		"three times at most unless a minute of good work lies between.\n",
 	.run = run,
 };

@@ -68,11 +68,13 @@ void rt_resume(struct rt *rt)
 		fwd_resume(rt->workers[i]);
 }
 
-/* Return: false if a worker does not come round; the port's queues may be in use then. */
-static bool out_of_loops(struct rt *rt, struct weir_port *p)
+bool rt_out_of_loops(struct rt *rt, struct weir_port *p)
 {
 	for (unsigned i = 0; i < rt->n_running; i++)
 		fwd_leave(rt->workers[i], p);
+	/* Before the run there are workers already, but no threads. */
+	for (unsigned i = rt->n_running; i < rt->n_workers; i++)
+		fwd_take_out(rt->workers[i], p);
 	return wait_workers(rt, fwd_left);
 }
 
@@ -87,14 +89,14 @@ static void close_port(struct rt *rt, struct rt_port *p)
 	p->port = NULL;
 }
 
-static void leave(struct rt *rt, struct rt_port *p)
+void rt_leave(struct rt *rt, struct rt_port *p)
 {
 	uint64_t began = weir_now_ns();
 	unsigned here;
 
 	if (p->gone)
 		weir_port_set_failed(p->port);
-	if (!out_of_loops(rt, p->port)) {
+	if (!rt_out_of_loops(rt, p->port)) {
 		weir_warn(rt->w, "%s: a worker does not leave its queues; trying again", p->name);
 		return;
 	}
@@ -131,8 +133,9 @@ static enum rt_left look_at(struct rt *rt, struct rt_port *p)
 			 "%s: the bus reports an error that was not corrected (AER); see the "
 			 "kernel's log",
 			 p->name);
-	return events & WEIR_PCI_EVENT_ERROR || p->gone || weir_port_failed(p->port) ? RT_FAILED
-										     : RT_HERE;
+	if (events & WEIR_PCI_EVENT_ERROR || p->gone || weir_port_failed(p->port))
+		return RT_FAILED;
+	return rt_check(rt, p);
 }
 
 void rt_look_after(struct rt *rt)
@@ -145,6 +148,6 @@ void rt_look_after(struct rt *rt)
 		if (p->leaving == RT_HERE)
 			p->leaving = look_at(rt, p);
 		if (p->leaving != RT_HERE)
-			leave(rt, p);
+			rt_leave(rt, p);
 	}
 }

@@ -293,6 +293,7 @@ static json_object *port_json(const struct rt_port *rp, unsigned queues)
 		json_object_object_add(o, "mac", json_object_new_string(text));
 	}
 	json_object_object_add(o, "failed", json_object_new_boolean(failed));
+	json_object_object_add(o, "restarts", num(rp->health.restarts));
 	json_object_object_add(o, "given_back", json_object_new_boolean(rp->left == RT_ASKED));
 	for (unsigned q = 0; q < queues; q++) {
 		json_object *qo = json_object_new_object();
@@ -356,6 +357,9 @@ static void final_text(struct report *r)
 		if (p->mode != WEIR_MODE_AUTO)
 			printf("%s: driver %s, %s mode\n", p->name, p->caps.driver,
 			       weir_mode_name(p->mode));
+		if (p->health.restarts)
+			printf("%s: reset and started again %u time%s\n", p->name,
+			       p->health.restarts, p->health.restarts == 1 ? "" : "s");
 	}
 	if (rt->o.capture)
 		printf("%llu packets captured to %s, %llu missed\n",

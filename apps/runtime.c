@@ -87,6 +87,8 @@ static int identify(struct rt *rt, unsigned i)
 	const char *dev = rt->o.devs[i];
 	struct rt_port *p = &rt->ports[i];
 
+	snprintf(p->name, sizeof(p->name), "%s", dev);
+	p->caps.driver = "none";
 	p->is_pci = !weir_driver_for_scheme(dev) && !weir_bdf_parse(dev, &p->bdf);
 	for (unsigned k = 0; k < i; k++) {
 		const struct rt_port *q = &rt->ports[k];
@@ -136,6 +138,7 @@ static int open_port(struct rt *rt, unsigned i)
 		.tx_desc = rt->o.tx_desc,
 		.mtu = rt->o.mtu,
 		.promisc = true,
+		.stall_ms = rt->o.stall_ms,
 		.rx_intr = rt->o.idle == FWD_SLEEP,
 		.arena = rt->mem[mem_of(rt, dev_node(rt, i))].arena,
 	};
@@ -159,19 +162,40 @@ static int open_port(struct rt *rt, unsigned i)
 	return weir_port_configure(p->port, &c);
 }
 
+/* Go on without port @i if that is wanted. Return: 0 then, or @err. */
+static int without(struct rt *rt, unsigned i, int err)
+{
+	struct rt_port *p = &rt->ports[i];
+
+	if (!err || !rt->o.keep_going)
+		return err;
+	weir_log(rt->w, WEIR_LOG_ERR, "port-left-out", "%s: left out of the run (%s)", p->name,
+		 weir_strerror(err));
+	/* Nothing runs yet: out of the loops is where it is at once. */
+	if (p->port)
+		rt_out_of_loops(rt, p->port);
+	weir_port_close(p->port);
+	p->port = NULL;
+	p->left = RT_FAILED;
+	return 0;
+}
+
 static int open_ports(struct rt *rt)
 {
 	int err = 0;
 
 	for (unsigned i = 0; i < rt->n_ports && !err; i++)
 		if (rt->ports[i].is_pci)
-			err = bind_port(rt, &rt->ports[i]);
+			err = without(rt, i, bind_port(rt, &rt->ports[i]));
 	if (!err)
 		err = open_memory(rt);
 	if (!err)
 		err = weir_iommu_open(rt->w, &rt->iommu);
 	for (unsigned i = 0; i < rt->n_ports && !err; i++)
-		err = open_port(rt, i);
+		if (!rt->ports[i].left)
+			err = without(rt, i, open_port(rt, i));
+	if (!err && rt_left(rt, RT_FAILED) == rt->n_ports)
+		err = weir_fail(rt->w, ENODEV, "no-port", "no port of the run could be opened");
 	return err;
 }
 
@@ -235,35 +259,67 @@ size_t rt_memory(const struct rt_opts *o)
 	return weir_pool_bytes(buffers_needed(&rt), 2u << 20) + ring_bytes(&rt);
 }
 
+/* Route of one queue, for the worker that has its number. */
+static int add_route(struct rt *rt, const struct rt_way *y, unsigned q)
+{
+	struct weir_port *rx = rt->ports[y->from].port;
+	struct weir_port *tx = y->to < 0 ? NULL : rt->ports[y->to].port;
+	struct fwd_worker *f = rt->workers[q % rt->n_workers];
+	struct fwd_route *r = &f->routes[f->n_routes];
+	int err;
+
+	if (f->n_routes == FWD_MAX_ROUTES)
+		return weir_fail(rt->w, E2BIG, "routes",
+				 "too many queues for one worker; name more CPUs with --cores");
+	*r = (struct fwd_route){
+		.rxq = rx->rxq[q],
+		.txq = tx ? tx->txq[q] : NULL,
+		.port = y->from,
+		.rewrite = y->rewrite,
+		.set_dst = y->set_dst,
+	};
+	memcpy(r->mac, y->dst, 6);
+	err = y->rewrite && tx ? weir_port_mac_get(tx, r->mac + 6) : 0;
+	if (!err)
+		err = weir_port_queue_cache(rx, q, f->cache);
+	if (!err)
+		__atomic_store_n(&f->n_routes, f->n_routes + 1, __ATOMIC_RELAXED);
+	return err;
+}
+
+int rt_route_again(struct rt *rt, const struct weir_port *p)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < rt->n_ways; i++) {
+		const struct rt_way *y = &rt->ways[i];
+		const struct weir_port *rx = rt->ports[y->from].port;
+		const struct weir_port *tx = y->to < 0 ? rx : rt->ports[y->to].port;
+
+		if (!rx || !tx || (p != rx && p != tx))
+			continue;
+		for (unsigned q = 0; q < rt->o.queues && !err; q++)
+			err = add_route(rt, y, q);
+	}
+	return err;
+}
+
 int rt_route(struct rt *rt, unsigned from, int to, const uint8_t *dst_mac, bool rewrite)
 {
-	struct weir_port *rx = rt->ports[from].port;
-	struct weir_port *tx = to < 0 ? NULL : rt->ports[to].port;
+	struct rt_way *y = &rt->ways[rt->n_ways];
+	int err = 0;
 
-	for (unsigned q = 0; q < rt->o.queues; q++) {
-		struct fwd_worker *f = rt->workers[q % rt->n_workers];
-		struct fwd_route *r = &f->routes[f->n_routes];
-		int err;
-
-		if (f->n_routes == FWD_MAX_ROUTES)
-			return weir_fail(rt->w, E2BIG, "routes",
-					 "too many queues for one worker; "
-					 "name more CPUs with --cores");
-		r->rxq = rx->rxq[q];
-		r->txq = tx ? tx->txq[q] : NULL;
-		r->port = from;
-		r->rewrite = rewrite;
-		r->set_dst = dst_mac != NULL;
-		if (dst_mac)
-			memcpy(r->mac, dst_mac, 6);
-		err = rewrite && tx ? weir_port_mac_get(tx, r->mac + 6) : 0;
-		if (!err)
-			err = weir_port_queue_cache(rx, q, f->cache);
-		if (err)
-			return err;
-		f->n_routes++;
-	}
-	return 0;
+	if (!rt->ports[from].port || (to >= 0 && !rt->ports[to].port))
+		return 0;
+	*y = (struct rt_way){
+		.from = from, .to = to, .rewrite = rewrite, .set_dst = dst_mac != NULL
+	};
+	if (dst_mac)
+		memcpy(y->dst, dst_mac, 6);
+	rt->n_ways++;
+	for (unsigned q = 0; q < rt->o.queues && !err; q++)
+		err = add_route(rt, y, q);
+	return err;
 }
 
 /* --- capture --- */
@@ -404,7 +460,10 @@ int rt_start(struct rt *rt)
 	/* The file before the ports: no packet is taken that could not be written. */
 	err = start_capture(rt);
 	for (unsigned i = 0; i < rt->n_ports && !err; i++)
-		err = weir_port_start(rt->ports[i].port);
+		if (rt->ports[i].port && rt->ports[i].port->rxq[0]->cache)
+			err = without(rt, i, weir_port_start(rt->ports[i].port));
+	if (!err && !rt_has_routes(rt))
+		err = weir_fail(rt->w, ENODEV, "no-port", "no pair of ports could be started");
 	if (!err)
 		err = start_workers(rt);
 	if (!err)

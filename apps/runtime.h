@@ -32,6 +32,8 @@
  * @capture_count: end the capture after so many frames in the file, 0 never
  * @lossless: the capture may not miss a packet
  * @count: stop after so many packets, 0 never
+ * @stall_ms: when a queue that stands still is said to; 0 for the default
+ * @keep_going: ports that cannot be opened or started are left out
  */
 struct rt_opts {
 	char **devs;
@@ -48,6 +50,8 @@ struct rt_opts {
 	uint64_t capture_count;
 	bool lossless;
 	uint64_t count;
+	unsigned stall_ms;
+	bool keep_going;
 };
 
 /* Why a port is no longer in the run. */
@@ -55,6 +59,31 @@ enum rt_left {
 	RT_HERE,
 	RT_ASKED,  /* the kernel, or the server, wanted the device back */
 	RT_FAILED, /* it failed, misbehaved or vanished */
+};
+
+/**
+ * struct rt_health - a port's
+ * @checked: last look, in weir_now_ns()
+ * @link_checked: last look at the link
+ * @link: what it showed: 0 nothing yet, 1 up, -1 down
+ * @restarted: last restart
+ * @tries: restarts that did not last
+ * @restarts: all restarts of the run
+ */
+struct rt_health {
+	uint64_t checked, link_checked, restarted;
+	int link;
+	unsigned tries, restarts;
+};
+
+/**
+ * struct rt_way - what rt_route() was asked for, to be asked for again
+ */
+struct rt_way {
+	unsigned from;
+	int to;
+	bool set_dst, rewrite;
+	uint8_t dst[6];
 };
 
 struct rt_sides {
@@ -71,6 +100,7 @@ struct rt_sides {
  * @bound: by us: give it back at the end
  * @gone: its vfio-user server is
  * @leaving: why it is about to leave
+ * @health: what health.c remembers of it
  * @left: why @port is NULL; RT_HERE while it is there
  * @last: counters of its queues when it left
  */
@@ -84,6 +114,7 @@ struct rt_port {
 	bool bound;
 	bool gone;
 	enum rt_left leaving, left;
+	struct rt_health health;
 	struct rt_sides last[WEIR_MAX_QUEUES];
 };
 
@@ -99,6 +130,8 @@ struct rt {
 	unsigned n_mem;
 	struct rt_port ports[RT_MAX_PORTS];
 	unsigned n_ports;
+	struct rt_way ways[RT_MAX_PORTS];
+	unsigned n_ways;
 	struct weir_cache *spare; /* for the queues of ports that leave */
 	struct fwd_worker *workers[RT_MAX_WORKERS];
 	unsigned n_workers, n_running;
@@ -130,10 +163,13 @@ size_t rt_memory(const struct rt_opts *o);
  */
 int rt_open(struct rt *rt, const struct rt_opts *o);
 
-/* Give worker threads something to do: @from to @to (NULL: capture only), all queues. */
+/* Give workers something to do: @from to @to (-1: capture only), all queues, if both are there. */
 int rt_route(struct rt *rt, unsigned from, int to, const uint8_t *dst_mac, bool rewrite);
 
-/* Start ports and threads. */
+/* Do so again for a port that was taken out of the loops; the workers are paused. */
+int rt_route_again(struct rt *rt, const struct weir_port *p);
+
+/* Start ports and threads. Ports without a route stay as they are. */
 int rt_start(struct rt *rt);
 
 /**
@@ -143,6 +179,22 @@ int rt_start(struct rt *rt);
  * go on.
  */
 void rt_look_after(struct rt *rt);
+
+/* Take a port out of the loops and close it, for the reason p->leaving (leave.c). */
+void rt_leave(struct rt *rt, struct rt_port *p);
+/* Only out of the loops. Return: false if a worker does not come round; its queues may be in use. */
+bool rt_out_of_loops(struct rt *rt, struct weir_port *p);
+
+/**
+ * rt_check() - see whether a port stands still, and reset it then (health.c)
+ * @rt: run
+ * @p: port that is there
+ *
+ * Looks a few times a second, however often it is called. A port that stands still is stopped, which
+ * resets it, and started again, a few times; the other ports go on meanwhile.
+ * Return: RT_FAILED if it should leave.
+ */
+enum rt_left rt_check(struct rt *rt, struct rt_port *p);
 
 /**
  * rt_pause() - have all workers wait, so that ports, queues and caches may be touched (leave.c)

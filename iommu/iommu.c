@@ -392,10 +392,12 @@ static int check_access(struct weir_iodev *d, unsigned index, uint64_t off, size
 	return 0;
 }
 
-/* A backend with a peer says once itself that the peer is gone. */
+/* A backend with a peer says once itself that the peer is gone, silent or talks nonsense. */
 static int told(struct weir_iodev *d, int err, const char *what, unsigned index, uint64_t off)
 {
-	if (!err || (err == -ENODEV && d->be->mode == WEIR_MODE_VFIO_USER))
+	bool lost = err == -ENODEV || err == -ETIMEDOUT || err == -EPROTO;
+
+	if (!err || (lost && d->be->mode == WEIR_MODE_VFIO_USER))
 		return err;
 	return weir_fail(d->w, err, "region", "%s: %s region %u at %#llx: %s", d->name, what, index,
 			 (unsigned long long)off, weir_strerror(err));

@@ -77,6 +77,7 @@ native() {
 	units "" build
 	suite "tool" tests/tool.sh build/weir
 	suite "nicsim" tests/nicsim.sh build/weir
+	suite "nicsim faults" tests/nicsim-faults.sh build/weir
 	suite "install" tests/install.sh
 }
 
@@ -85,6 +86,7 @@ sanitizers() {
 	units "asan " build/san
 	suite "asan tool" tests/tool.sh build/san/weir
 	suite "asan nicsim" tests/nicsim.sh build/san/weir 4000 5
+	suite "asan nicsim faults" tests/nicsim-faults.sh build/san/weir
 	local threaded=(test_ring test_pool test_capring test_fwd test_vfio_user) t
 	build "build TSan" SAN=thread "${threaded[@]/#/build/tsan/tests/}" || return
 	for t in "${threaded[@]}"; do
