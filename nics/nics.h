@@ -64,7 +64,7 @@ struct weir_port_open_opts {
 /**
  * weir_port_open() - make a port of a device string
  * @iommu: place for address spaces; arenas must exist before
- * @devstr: "0000:03:00.0", "03:00.0", "vfio-user:PATH", "vhost-user:PATH", "null:",
+ * @devstr: "0000:03:00.0", "03:00.0", "vfio-user:PATH", "vhost-user:PATH", "vhost:PATH", "null:",
  *          "pcap:in.pcap,out.pcap"
  * @opts: NULL for defaults
  * @out: close with weir_port_close()

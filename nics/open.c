@@ -107,10 +107,11 @@ int weir_port_open(struct weir_iommu *iommu, const char *devstr,
 	if (path)
 		return open_user(iommu, devstr, path, opts ? opts : &none, out);
 	if (weir_bdf_parse(devstr, &bdf))
-		return weir_fail(w, EINVAL, "device-string",
-				 "\"%s\" is no device: take a PCI address (0000:03:00.0), "
-				 "vfio-user:SOCKET, vhost-user:SOCKET, null: or pcap:IN,OUT",
-				 devstr);
+		return weir_fail(
+			w, EINVAL, "device-string",
+			"\"%s\" is no device: take a PCI address (0000:03:00.0), "
+			"vfio-user:SOCKET, vhost-user:SOCKET, vhost:SOCKET, null: or pcap:IN,OUT",
+			devstr);
 	return open_pci(iommu, bdf, opts ? opts : &none, out);
 }
 

@@ -109,7 +109,7 @@ int vhost_send(int sock, const struct vhost_msg *m, const int *fds, unsigned n,
 		ssize_t r;
 		int err;
 
-		if (n && !done)
+		if (fds && n && !done)
 			put_fds(&mh, &ctl, fds, n);
 		r = sendmsg(sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (r > 0) {

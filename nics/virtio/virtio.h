@@ -10,6 +10,7 @@
 #include "core/io.h"
 #include "core/port.h"
 #include "nics/nics.h"
+#include "nics/vhost_opts.h"
 #include "nics/virtio_regs.h"
 
 /* --- transport --- */
@@ -112,29 +113,6 @@ struct virtio_transport {
  */
 int virtio_pci_open(struct weir_pci *d, struct virtio_transport **out);
 void virtio_pci_abandon(struct virtio_transport *t);
-
-/**
- * struct virtio_opts - what a device string says behind its colon: PATH[,OPTION=VALUE...]
- * @name: the whole string
- * @path: of a socket or device, or a name
- * @masked: features to do without
- * @pairs: queue pairs at most, 0 for as many as there are
- * @server: wait for the other side to connect
- * @mac: address, if @has_mac
- */
-struct virtio_opts {
-	char *name;
-	char *path;
-	uint64_t masked;
-	unsigned pairs;
-	bool server;
-	bool has_mac;
-	uint8_t mac[6];
-};
-
-/* Return: 0; -EINVAL with a sentence; -ENOMEM. End with virtio_opts_free(), on success only. */
-int virtio_opts_parse(struct weir *w, const char *name, const char *rest, struct virtio_opts *o);
-void virtio_opts_free(struct virtio_opts *o);
 
 /**
  * virtio_user_open() - the vhost-user transport, front end

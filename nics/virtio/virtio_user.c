@@ -55,7 +55,7 @@
  */
 struct virtio_user {
 	struct virtio_transport t;
-	struct virtio_opts o;
+	struct vhost_opts o;
 	int listener, sock;
 	uint64_t backend, protocol;
 	unsigned pairs;
@@ -612,7 +612,7 @@ static void user_close(struct virtio_transport *t)
 		if (u->kick[i] >= 0)
 			close(u->kick[i]);
 	user_vectors(t, 0);
-	virtio_opts_free(&u->o);
+	vhost_opts_free(&u->o);
 	free(u);
 }
 
@@ -657,7 +657,7 @@ int virtio_user_open(struct weir *w, const char *name, const char *rest,
 	u->t.dma.va_base = weir_window(w).base;
 	u->t.dma.iova_base = (weir_iova_t)(uintptr_t)weir_window(w).base;
 	u->retry_ms = RETRY_FIRST_MS;
-	err = virtio_opts_parse(w, name, rest, &u->o);
+	err = vhost_opts_parse(w, name, rest, &u->o);
 	if (!err) {
 		u->t.name = u->o.name;
 		u->has_mac = u->o.has_mac;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What follows the colon of a device string without PCI: PATH[,OPTION=VALUE...]. */
-#include "nics/virtio/virtio.h"
+#include "nics/vhost_opts.h"
+#include "core/port.h"
+#include "nics/virtio_regs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +47,7 @@ static bool parse_number(const char *s, unsigned min, unsigned max, unsigned *ou
 	return *s >= '0' && *s <= '9' && !*end && v >= min && v <= max;
 }
 
-static bool parse_one(struct virtio_opts *o, const char *key, const char *value)
+static bool parse_one(struct vhost_opts *o, const char *key, const char *value)
 {
 	bool on;
 
@@ -55,6 +57,8 @@ static bool parse_one(struct virtio_opts *o, const char *key, const char *value)
 		return o->has_mac = parse_mac(value, o->mac);
 	if (!strcmp(key, "server"))
 		return parse_on(value, &o->server);
+	if (!strcmp(key, "client"))
+		return parse_on(value, &o->client);
 	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(switches); i++)
 		if (!strcmp(key, switches[i].name)) {
 			if (!parse_on(value, &on))
@@ -68,7 +72,7 @@ static bool parse_one(struct virtio_opts *o, const char *key, const char *value)
 	return false;
 }
 
-static int parse_all(struct weir *w, const char *name, char *text, struct virtio_opts *o)
+static int parse_all(struct weir *w, const char *name, char *text, struct vhost_opts *o)
 {
 	char *save = NULL;
 
@@ -81,21 +85,22 @@ static int parse_all(struct weir *w, const char *name, char *text, struct virtio
 			return weir_fail(
 				w, EINVAL, "device-string",
 				"%s: \"%s%s%s\" is no option: there are queues=N (1 to %u), "
-				"mac=ADDRESS, server=on|off and, to do without a feature, packed, "
+				"mac=ADDRESS, server=on|off (front ends), "
+				"client=on|off (back ends) and, to do without a feature, packed, "
 				"in-order, indirect, mergeable and csum=off",
 				name, s, eq ? "=" : "", eq ? eq + 1 : "", WEIR_MAX_QUEUES);
 	}
 	return 0;
 }
 
-int virtio_opts_parse(struct weir *w, const char *name, const char *rest, struct virtio_opts *o)
+int vhost_opts_parse(struct weir *w, const char *name, const char *rest, struct vhost_opts *o)
 {
 	char *comma;
 	int err = 0;
 
-	*o = (struct virtio_opts){ .name = strdup(name), .path = strdup(rest) };
+	*o = (struct vhost_opts){ .name = strdup(name), .path = strdup(rest) };
 	if (!o->path || !o->name) {
-		virtio_opts_free(o);
+		vhost_opts_free(o);
 		return -ENOMEM;
 	}
 	comma = strchr(o->path, ',');
@@ -106,11 +111,11 @@ int virtio_opts_parse(struct weir *w, const char *name, const char *rest, struct
 	if (!err && !*o->path)
 		err = weir_fail(w, EINVAL, "device-string", "%s: a name or path is missing", name);
 	if (err)
-		virtio_opts_free(o);
+		vhost_opts_free(o);
 	return err;
 }
 
-void virtio_opts_free(struct virtio_opts *o)
+void vhost_opts_free(struct vhost_opts *o)
 {
 	free(o->name);
 	free(o->path);

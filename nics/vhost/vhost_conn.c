@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The front end's connection: one at a time. Each message is checked against the order and the
+ * limits of the protocol; what breaks them ends the connection, and the next one may come.
+ */
+#include "nics/vhost/vhost.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* A message that has begun must be there within this time; so must room for an answer. */
+#ifndef VHOST_TIMEOUT_US
+#define VHOST_TIMEOUT_US 1000000
+#endif
+/* Messages served in one go: whoever floods us must not keep the caller. */
+#define MESSAGES_AT_ONCE 128
+/* The next message is waited for so long while nothing runs yet: start-up takes many. */
+#define NEXT_MS	 5
+#define RETRY_NS 200000000ull
+
+#define FEATURES                                                                \
+	(VIRTIO_NET_F_MRG_RXBUF | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_VERSION_1 | \
+	 VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | VHOST_USER_F_PROTOCOL_FEATURES)
+#define PROTOCOL                                                                       \
+	(VHOST_PROTOCOL_F_MQ | VHOST_PROTOCOL_F_REPLY_ACK | VHOST_PROTOCOL_F_NET_MTU | \
+	 VHOST_PROTOCOL_F_RESET_DEVICE | VHOST_PROTOCOL_F_STATUS)
+
+void vhost_lock(struct vhost_ring *r)
+{
+	while (!vhost_try(r))
+		sched_yield();
+}
+
+static unsigned pairs_of(const struct vhost_port *v)
+{
+	return v->port.conf.n_rxq > v->port.conf.n_txq ? v->port.conf.n_rxq : v->port.conf.n_txq;
+}
+
+static uint64_t offered(const struct vhost_port *v)
+{
+	return (FEATURES | (pairs_of(v) > 1 ? VIRTIO_NET_F_MQ : 0)) & ~v->o.masked;
+}
+
+/* --- rings --- */
+
+static bool ring_areas(const struct vhost_port *v, struct vhost_ring *r)
+{
+	uint64_t avail = r->packed ? 4 : 6 + 2ull * r->num,
+		 used = r->packed ? 4 : 6 + 8ull * r->num;
+
+	r->desc = vhost_mem_user(&v->mem, r->area.desc, 16ull * r->num, 16);
+	r->avail = vhost_mem_user(&v->mem, r->area.avail, avail, r->packed ? 4 : 2);
+	r->used = vhost_mem_user(&v->mem, r->area.used, used, 4);
+	return r->desc && r->avail && r->used;
+}
+
+static void count_live(struct vhost_port *v)
+{
+	unsigned n = 0;
+
+	while (n < pairs_of(v) && v->ring[2 * n].live)
+		n++;
+	__atomic_store_n(&v->pairs_live, n, __ATOMIC_RELAXED);
+}
+
+/* Where a ring starts that was not live until now. */
+static void set_position(struct vhost_ring *r)
+{
+	if (!r->packed) {
+		r->next_avail = r->next_used = (uint16_t)r->base;
+		return;
+	}
+	r->next_avail = r->base & 0x7fff;
+	r->avail_wrap = r->base >> 15 & 1;
+	r->next_used = r->base >> 16 & 0x7fff;
+	r->used_wrap = r->base >> 31;
+	/* Front ends that tell of one position mean both: nothing was in flight. */
+	if (!(r->base >> 16)) {
+		r->next_used = r->next_avail;
+		r->used_wrap = r->avail_wrap;
+	}
+}
+
+/* The ring is locked. */
+static void update_locked(struct vhost_port *v, struct vhost_ring *r)
+{
+	bool was = r->live, live;
+
+	r->packed = v->features & VIRTIO_F_RING_PACKED;
+	r->mrg = v->features & VIRTIO_NET_F_MRG_RXBUF;
+	/* 5.1.6.1: legacy drivers without mergeable buffers have a shorter header. */
+	r->hdr_len = r->mrg || v->features & VIRTIO_F_VERSION_1 ? VIRTIO_NET_HDR_LEN : 10;
+	r->mem = &v->mem;
+	r->size = (uint16_t)r->num;
+	live = r->started && r->enabled && r->num && r->have_area && !r->broken &&
+	       (r->packed || weir_is_pow2(r->num)) && ring_areas(v, r);
+	if (live && !was)
+		set_position(r);
+	if (live && r->packed && (r->next_avail >= r->size || r->next_used >= r->size))
+		live = false;
+	__atomic_store_n(&r->live, live, __ATOMIC_RELAXED);
+	if (live)
+		vhost_ring_arm(r, r->armed);
+	/* Where it stands is where it goes on. */
+	if (was && !live)
+		r->base = r->packed ? r->next_avail | (unsigned)r->avail_wrap << 15 |
+					      (unsigned)r->next_used << 16 |
+					      (unsigned)r->used_wrap << 31
+				    : r->next_avail;
+}
+
+void vhost_ring_update(struct vhost_port *v, struct vhost_ring *r)
+{
+	vhost_lock(r);
+	update_locked(v, r);
+	vhost_unlock(r);
+	count_live(v);
+}
+
+static void set_fd(int *place, int fd)
+{
+	if (*place >= 0)
+		close(*place);
+	*place = fd;
+}
+
+/* The queue's epoll waits for what the front end sends on. */
+static void set_kick(struct vhost_port *v, struct vhost_ring *r, int fd)
+{
+	unsigned index = (unsigned)(r - v->ring);
+	struct epoll_event e = { .events = EPOLLIN };
+	int epoll = index % 2 && index / 2 < v->port.conf.n_rxq ? v->rxq[index / 2].epoll : -1;
+
+	/* It does not leave by being closed: the front end still has it. */
+	if (epoll >= 0 && r->kick >= 0)
+		epoll_ctl(epoll, EPOLL_CTL_DEL, r->kick, NULL);
+	set_fd(&r->kick, fd);
+	if (epoll >= 0 && fd >= 0)
+		epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
+}
+
+void vhost_ring_clear(struct vhost_port *v, struct vhost_ring *r)
+{
+	vhost_lock(r);
+	__atomic_store_n(&r->live, false, __ATOMIC_RELAXED);
+	set_kick(v, r, -1);
+	set_fd(&r->call, -1);
+	r->broken = r->started = r->enabled = r->have_area = false;
+	r->num = 0;
+	r->base = 0;
+	vhost_unlock(r);
+}
+
+/* --- messages --- */
+
+/* A ring's number that there is. */
+static struct vhost_ring *ring_of(struct vhost_port *v, uint32_t index)
+{
+	return index < 2 * pairs_of(v) ? &v->ring[index] : NULL;
+}
+
+static int set_features(struct vhost_port *v, uint64_t features)
+{
+	if (features & ~offered(v))
+		return -EPROTO;
+	v->features = features;
+	for (unsigned i = 0; i < VHOST_RINGS; i++) {
+		struct vhost_ring *r = &v->ring[i];
+
+		/* Without protocol features a ring is on from the start. */
+		if (!(features & VHOST_USER_F_PROTOCOL_FEATURES))
+			r->enabled = true;
+		vhost_ring_update(v, r);
+	}
+	return 0;
+}
+
+static int set_memory(struct vhost_port *v, const struct vhost_msg *m, const struct vhost_fds *fds)
+{
+	const struct vhost_memory table = m->mem;
+	struct vhost_mem old = v->mem, new;
+	int err;
+
+	if (m->size < offsetof(struct vhost_memory, region) ||
+	    m->size < offsetof(struct vhost_memory, region) +
+			      (uint64_t)m->mem.n * sizeof(m->mem.region[0]))
+		return -EPROTO;
+	err = vhost_mem_set(&new, &table, fds);
+	if (err)
+		return weir_fail(v->port.w, err, "vhost-memory",
+				 "%s: the front end's memory (%u regions, %u files) cannot be "
+				 "mapped: %s",
+				 v->port.name, m->mem.n, fds->n, weir_strerror(err));
+	for (unsigned i = 0; i < VHOST_RINGS; i++)
+		vhost_lock(&v->ring[i]);
+	v->mem = new;
+	for (unsigned i = 0; i < VHOST_RINGS; i++) {
+		update_locked(v, &v->ring[i]);
+		vhost_unlock(&v->ring[i]);
+	}
+	count_live(v);
+	vhost_mem_clear(&old);
+	return 0;
+}
+
+/* An eventfd and nothing else: a pipe could block us, or kill us. */
+static bool is_eventfd(int fd)
+{
+	char path[64], text[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, text, sizeof(text) - 1);
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	return !strcmp(text, "anon_inode:[eventfd]") && !fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+}
+
+static int set_eventfd(struct vhost_port *v, const struct vhost_msg *m, struct vhost_fds *fds)
+{
+	struct vhost_ring *r = ring_of(v, m->u64 & VHOST_VRING_INDEX);
+	bool none = m->u64 & VHOST_VRING_NOFD;
+	int fd = -1;
+
+	if (!r || fds->n != !none)
+		return -EPROTO;
+	if (!none && !is_eventfd(fds->fd[0]))
+		return -EPROTO;
+	if (!none)
+		fd = vhost_fds_take(fds, 0);
+	if (m->req == VHOST_USER_SET_VRING_ERR) {
+		set_fd(&fd, -1);
+		return 0;
+	}
+	vhost_lock(r);
+	if (m->req == VHOST_USER_SET_VRING_CALL) {
+		set_fd(&r->call, fd);
+	} else {
+		set_kick(v, r, fd);
+		r->started = true;
+	}
+	update_locked(v, r);
+	vhost_unlock(r);
+	count_live(v);
+	return 0;
+}
+
+static int set_num(struct vhost_port *v, struct vhost_ring *r, uint32_t num)
+{
+	if (!num || num > VIRTQ_SIZE_MAX || r->live)
+		return -EPROTO;
+	r->num = num;
+	vhost_ring_update(v, r);
+	return 0;
+}
+
+/* SET_VRING_NUM, _BASE, _ENABLE. */
+static int set_vring(struct vhost_port *v, const struct vhost_msg *m)
+{
+	struct vhost_ring *r = ring_of(v, m->num.index);
+
+	if (!r || m->size < sizeof(m->num))
+		return -EPROTO;
+	if (m->req == VHOST_USER_SET_VRING_NUM)
+		return set_num(v, r, m->num.num);
+	if (m->req == VHOST_USER_SET_VRING_ENABLE) {
+		if (m->num.num > 1)
+			return -EPROTO;
+		r->enabled = m->num.num;
+	} else {
+		if (r->live)
+			return -EPROTO;
+		r->base = m->num.num;
+	}
+	vhost_ring_update(v, r);
+	return 0;
+}
+
+static int set_area(struct vhost_port *v, const struct vhost_msg *m)
+{
+	struct vhost_ring *r = ring_of(v, m->area.index);
+
+	if (!r || m->size < sizeof(m->area))
+		return -EPROTO;
+	vhost_lock(r);
+	r->area = m->area;
+	r->have_area = true;
+	r->broken = false;
+	update_locked(v, r);
+	vhost_unlock(r);
+	count_live(v);
+	return 0;
+}
+
+/* Stops the ring; the answer says that nobody looks at it any more, and where it stands. */
+static int get_base(struct vhost_port *v, struct vhost_msg *m)
+{
+	struct vhost_ring *r = ring_of(v, m->num.index);
+
+	if (!r || m->size < sizeof(m->num))
+		return -EPROTO;
+	vhost_lock(r);
+	r->started = false;
+	r->broken = false;
+	update_locked(v, r);
+	set_kick(v, r, -1);
+	set_fd(&r->call, -1);
+	vhost_unlock(r);
+	count_live(v);
+	m->num.num = r->base;
+	return sizeof(m->num);
+}
+
+static int reset_device(struct vhost_port *v)
+{
+	for (unsigned i = 0; i < VHOST_RINGS; i++)
+		vhost_ring_clear(v, &v->ring[i]);
+	count_live(v);
+	v->status = 0;
+	return 0;
+}
+
+static int set_protocol(struct vhost_port *v, uint64_t features)
+{
+	if (features & ~PROTOCOL)
+		return -EPROTO;
+	v->protocol = features;
+	return 0;
+}
+
+static int get_u64(struct vhost_msg *m, uint64_t value)
+{
+	m->u64 = value;
+	return sizeof(m->u64);
+}
+
+/* Requests whose payload is one number. */
+static bool takes_number(uint32_t req)
+{
+	return req == VHOST_USER_SET_FEATURES || req == VHOST_USER_SET_PROTOCOL_FEATURES ||
+	       req == VHOST_USER_SET_VRING_KICK || req == VHOST_USER_SET_VRING_CALL ||
+	       req == VHOST_USER_SET_VRING_ERR || req == VHOST_USER_SET_STATUS ||
+	       req == VHOST_USER_NET_SET_MTU;
+}
+
+/* Return: 0; > 0: bytes of answer in @m; -EOPNOTSUPP; other errno: the request failed. */
+static int serve(struct vhost_port *v, struct vhost_msg *m, struct vhost_fds *fds)
+{
+	if (takes_number(m->req) && m->size < sizeof(m->u64))
+		return -EPROTO;
+	switch (m->req) {
+	case VHOST_USER_GET_FEATURES:
+		return get_u64(m, offered(v));
+	case VHOST_USER_GET_PROTOCOL_FEATURES:
+		return get_u64(m, PROTOCOL);
+	case VHOST_USER_GET_QUEUE_NUM:
+		return get_u64(m, pairs_of(v));
+	case VHOST_USER_GET_STATUS:
+		return get_u64(m, v->status);
+	case VHOST_USER_SET_FEATURES:
+		return set_features(v, m->u64);
+	case VHOST_USER_SET_PROTOCOL_FEATURES:
+		return set_protocol(v, m->u64);
+	case VHOST_USER_SET_MEM_TABLE:
+		return set_memory(v, m, fds);
+	case VHOST_USER_SET_VRING_NUM:
+	case VHOST_USER_SET_VRING_BASE:
+	case VHOST_USER_SET_VRING_ENABLE:
+		return set_vring(v, m);
+	case VHOST_USER_SET_VRING_ADDR:
+		return set_area(v, m);
+	case VHOST_USER_GET_VRING_BASE:
+		return get_base(v, m);
+	case VHOST_USER_SET_VRING_KICK:
+	case VHOST_USER_SET_VRING_CALL:
+	case VHOST_USER_SET_VRING_ERR:
+		return set_eventfd(v, m, fds);
+	case VHOST_USER_SET_STATUS:
+		v->status = (uint8_t)m->u64;
+		return 0;
+	case VHOST_USER_RESET_DEVICE:
+		return reset_device(v);
+	case VHOST_USER_SET_OWNER:
+	case VHOST_USER_RESET_OWNER:
+	case VHOST_USER_NET_SET_MTU:
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+/* Send what @m asked for, or whether it went well if that was asked for. */
+static int reply(struct vhost_port *v, struct vhost_msg *m, int result)
+{
+	if (result <= 0) {
+		if (!(m->flags & VHOST_MSG_NEED_REPLY) ||
+		    !(v->protocol & VHOST_PROTOCOL_F_REPLY_ACK))
+			return 0;
+		m->u64 = result ? 1 : 0;
+		result = sizeof(m->u64);
+	}
+	m->size = (uint32_t)result;
+	m->flags = VHOST_MSG_VERSION | VHOST_MSG_REPLY;
+	return vhost_send(v->sock, m, NULL, 0, weir_deadline_us(VHOST_TIMEOUT_US));
+}
+
+/* One message. Return: 0, or -ENOTCONN when the connection has ended. */
+static int message(struct vhost_port *v)
+{
+	struct vhost_fds fds;
+	struct vhost_msg m;
+	char what[96];
+	int err = vhost_recv(v->sock, &m, &fds, weir_deadline_us(VHOST_TIMEOUT_US)), result;
+
+	if (err) {
+		vhost_disconnect(v, err == -EPROTO ? "vhost-protocol" : "vhost-gone",
+				 err == -EPROTO ? "it sent what is no message of the protocol"
+						: "the front end has closed the connection");
+		return -ENOTCONN;
+	}
+	result = serve(v, &m, &fds);
+	vhost_fds_close(&fds);
+	if (result == -EOPNOTSUPP)
+		weir_debug(v->port.w, "%s: request %u (%s) is not served", v->port.name, m.req,
+			   vhost_req_name(m.req));
+	if (result < 0 && result != -EOPNOTSUPP && !(m.flags & VHOST_MSG_NEED_REPLY)) {
+		snprintf(what, sizeof(what), "%s (%u) with numbers that cannot be: %s",
+			 vhost_req_name(m.req), m.req, weir_strerror(result));
+		vhost_disconnect(v, "vhost-protocol", what);
+		return -ENOTCONN;
+	}
+	if (!reply(v, &m, result))
+		return 0;
+	vhost_disconnect(v, "vhost-gone", "the front end does not take its answers");
+	return -ENOTCONN;
+}
+
+/* --- connection --- */
+
+void vhost_disconnect(struct vhost_port *v, const char *id, const char *why)
+{
+	if (v->sock < 0)
+		return;
+	for (unsigned i = 0; i < VHOST_RINGS; i++)
+		vhost_ring_clear(v, &v->ring[i]);
+	count_live(v);
+	vhost_mem_clear(&v->mem);
+	close(v->sock);
+	v->sock = -1;
+	v->features = v->protocol = 0;
+	v->status = 0;
+	v->retry_at = weir_now_ns() + RETRY_NS;
+	if (id)
+		weir_log(v->port.w, WEIR_LOG_WARN, id, "%s: %s; waiting for the next one",
+			 v->port.name, why);
+}
+
+static bool connected(struct vhost_port *v)
+{
+	int fd;
+
+	if (v->sock >= 0)
+		return true;
+	if (v->listener < 0 && weir_now_ns() < v->retry_at)
+		return false;
+	fd = v->listener >= 0 ? vhost_accept(v->listener) : vhost_connect(v->o.path);
+	if (fd < 0) {
+		v->retry_at = weir_now_ns() + RETRY_NS;
+		return false;
+	}
+	v->sock = fd;
+	v->said_bad = false;
+	v->connections++;
+	weir_info(v->port.w, "%s: a front end has connected", v->port.name);
+	return true;
+}
+
+int vhost_service(struct weir_port *p)
+{
+	struct vhost_port *v = vhost_of(p);
+
+	if (p->state != WEIR_PORT_RUNNING || !connected(v))
+		return 0;
+	for (unsigned i = 0; i < MESSAGES_AT_ONCE; i++) {
+		struct pollfd f = { .fd = v->sock, .events = POLLIN };
+
+		if (poll(&f, 1, i && !v->pairs_live ? NEXT_MS : 0) <= 0 || message(v))
+			break;
+	}
+	return 0;
+}

@@ -1,0 +1,723 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A vhost: port and a hostile front end: messages that break the protocol, memory that is not what
+ * it seems, and rings full of nonsense. Whatever it does, the port goes on serving the next one.
+ */
+#include "vhost_env.h"
+
+#include "nics/vhost_msg.h"
+#include "nics/virtio_regs.h"
+
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#define MEM_SIZE (4u << 20)
+#define GUEST	 0x100000000ull
+#define USER	 0x7f0000000000ull
+#define RINGSIZE 64
+/* Within the memory: rings of queue 0 and 1, an area for tables, and data. */
+#define AT_RING(q) ((q)*0x10000u)
+#define AT_AVAIL   0x4000u
+#define AT_USED	   0x8000u
+#define AT_TABLE   0x40000u
+#define AT_DATA	   0x100000u
+
+struct peer {
+	struct env e;
+	int sock, memfd, kick[2], call[2];
+	char *mem;
+	bool packed;
+};
+
+static void service(struct peer *p)
+{
+	weir_port_service(p->e.be.port);
+}
+
+static void peer_connect(struct peer *p)
+{
+	p->sock = vhost_connect(p->e.path);
+	assert_true(p->sock >= 0);
+	service(p);
+}
+
+static void peer_begin(struct peer *p, bool packed)
+{
+	struct weir_port_conf c = { .n_rxq = 1, .n_txq = 1 };
+
+	env_begin(&p->e);
+	env_back(&p->e, "", &c);
+	p->packed = packed;
+	p->memfd = memfd_create("guest", MFD_CLOEXEC);
+	assert_true(p->memfd >= 0);
+	assert_int_equal(ftruncate(p->memfd, MEM_SIZE), 0);
+	p->mem = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, p->memfd, 0);
+	assert_true(p->mem != MAP_FAILED);
+	for (unsigned i = 0; i < 2; i++) {
+		p->kick[i] = eventfd(0, EFD_NONBLOCK);
+		p->call[i] = eventfd(0, EFD_NONBLOCK);
+	}
+	peer_connect(p);
+}
+
+static void peer_end(struct peer *p)
+{
+	close(p->sock);
+	munmap(p->mem, MEM_SIZE);
+	close(p->memfd);
+	for (unsigned i = 0; i < 2; i++) {
+		close(p->kick[i]);
+		close(p->call[i]);
+	}
+	weir_port_close(p->e.be.port);
+	p->e.be.port = NULL;
+	env_end(&p->e);
+}
+
+static void send_fds(struct peer *p, const struct vhost_msg *m, const int *fds, unsigned n)
+{
+	assert_int_equal(vhost_send(p->sock, m, fds, n, weir_deadline_us(1000000)), 0);
+}
+
+static void post(struct peer *p, uint32_t req, const void *body, unsigned len, int fd)
+{
+	struct vhost_msg m = { .req = req, .flags = VHOST_MSG_VERSION, .size = len };
+
+	if (len)
+		memcpy(m.bytes, body, len);
+	send_fds(p, &m, &fd, fd >= 0);
+}
+
+static void put64(struct peer *p, uint32_t req, uint64_t v, int fd)
+{
+	post(p, req, &v, sizeof(v), fd);
+}
+
+static void putnum(struct peer *p, uint32_t req, uint32_t index, uint32_t num)
+{
+	struct vhost_vring_num n = { index, num };
+
+	post(p, req, &n, sizeof(n), -1);
+}
+
+static void put_area(struct peer *p, uint32_t index, uint64_t user)
+{
+	struct vhost_vring_area a = {
+		.index = index, .desc = user, .avail = user + AT_AVAIL, .used = user + AT_USED
+	};
+
+	post(p, VHOST_USER_SET_VRING_ADDR, &a, sizeof(a), -1);
+}
+
+static uint64_t features(const struct peer *p)
+{
+	return VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VHOST_USER_F_PROTOCOL_FEATURES |
+	       VIRTIO_NET_F_MRG_RXBUF | (p->packed ? VIRTIO_F_RING_PACKED : 0);
+}
+
+/* Memory in two regions that touch in guest addresses and lie apart in the file. */
+static void put_memory(struct peer *p)
+{
+	struct vhost_msg m = { .req = VHOST_USER_SET_MEM_TABLE,
+			       .flags = VHOST_MSG_VERSION,
+			       .size = 8 + 2 * sizeof(struct vhost_region),
+			       .mem = { .n = 2 } };
+	int fds[2] = { p->memfd, p->memfd };
+
+	m.mem.region[0] = (struct vhost_region){ GUEST, MEM_SIZE / 2, USER, 0 };
+	m.mem.region[1] = (struct vhost_region){ GUEST + MEM_SIZE / 2, MEM_SIZE / 2,
+						 USER + MEM_SIZE, MEM_SIZE / 2 };
+	send_fds(p, &m, fds, 2);
+}
+
+static void put_ring(struct peer *p, unsigned q)
+{
+	putnum(p, VHOST_USER_SET_VRING_NUM, q, RINGSIZE);
+	putnum(p, VHOST_USER_SET_VRING_BASE, q, p->packed ? 0x80008000u : 0);
+	put_area(p, q, USER + AT_RING(q));
+	put64(p, VHOST_USER_SET_VRING_CALL, q, p->call[q]);
+	put64(p, VHOST_USER_SET_VRING_KICK, q, p->kick[q]);
+	putnum(p, VHOST_USER_SET_VRING_ENABLE, q, 1);
+}
+
+static bool linked(struct peer *p)
+{
+	struct weir_link l;
+
+	weir_port_link(p->e.be.port, &l);
+	return l.up;
+}
+
+/* As a good front end. */
+static void peer_up(struct peer *p)
+{
+	memset(p->mem, 0, AT_DATA);
+	put64(p, VHOST_USER_SET_PROTOCOL_FEATURES, VHOST_PROTOCOL_F_MQ | VHOST_PROTOCOL_F_REPLY_ACK,
+	      -1);
+	put64(p, VHOST_USER_SET_FEATURES, features(p), -1);
+	put_memory(p);
+	put_ring(p, 0);
+	put_ring(p, 1);
+	service(p);
+	assert_true(linked(p));
+}
+
+static bool is_closed(struct peer *p)
+{
+	char buf[512];
+	ssize_t n;
+
+	while ((n = recv(p->sock, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		;
+	return n == 0 || errno == ECONNRESET;
+}
+
+/* --- messages --- */
+
+static void expect_end(struct peer *p, const char *what)
+{
+	service(p);
+	if (!is_closed(p))
+		fail_msg("%s did not end the connection", what);
+	assert_false(linked(p));
+	assert_said("vhost-protocol");
+	close(p->sock);
+	peer_connect(p);
+	peer_up(p);
+}
+
+static void test_bad_messages(void **state)
+{
+	static const struct {
+		const char *what;
+		uint32_t req, flags, size;
+		uint64_t body[2];
+		unsigned fds;
+	} bad[] = {
+		{ "an unknown version", VHOST_USER_SET_OWNER, 2, 0, { 0 }, 0 },
+		{ "a huge payload", VHOST_USER_SET_FEATURES, 1, 0xffffffff, { 0 }, 0 },
+		{ "a payload one too long", VHOST_USER_SET_FEATURES, 1, 269, { 0 }, 0 },
+		{ "features not offered", VHOST_USER_SET_FEATURES, 1, 8, { 1 }, 0 },
+		{ "protocol features not offered",
+		  VHOST_USER_SET_PROTOCOL_FEATURES,
+		  1,
+		  8,
+		  { 1ull << 63 },
+		  0 },
+		{ "a short number", VHOST_USER_SET_FEATURES, 1, 4, { 0 }, 0 },
+		{ "ring 2 of 2", VHOST_USER_SET_VRING_BASE, 1, 8, { 2 }, 0 },
+		{ "ring 2^32 - 1", VHOST_USER_SET_VRING_BASE, 1, 8, { 0xffffffff }, 0 },
+		{ "a ring of 0", VHOST_USER_SET_VRING_NUM, 1, 8, { 0 }, 0 },
+		{ "a ring of 65536", VHOST_USER_SET_VRING_NUM, 1, 8, { 65536ull << 32 }, 0 },
+		{ "the size of a live ring", VHOST_USER_SET_VRING_NUM, 1, 8, { 32ull << 32 }, 0 },
+		{ "the base of a live ring", VHOST_USER_SET_VRING_BASE, 1, 8, { 1ull << 32 }, 0 },
+		{ "enabled twice as much", VHOST_USER_SET_VRING_ENABLE, 1, 8, { 2ull << 32 }, 0 },
+		{ "a kick without fd", VHOST_USER_SET_VRING_KICK, 1, 8, { 0 }, 0 },
+		{ "no kick with fd", VHOST_USER_SET_VRING_KICK, 1, 8, { 0x100 }, 1 },
+		{ "kicks by the dozen", VHOST_USER_SET_VRING_KICK, 1, 8, { 0 }, 8 },
+		{ "a kick that is a file", VHOST_USER_SET_VRING_KICK, 1, 8, { 0 }, 1 },
+		{ "a call that is a file", VHOST_USER_SET_VRING_CALL, 1, 8, { 1 }, 1 },
+		{ "a ring's base without ring", VHOST_USER_GET_VRING_BASE, 1, 8, { 77 }, 0 },
+		{ "a short area", VHOST_USER_SET_VRING_ADDR, 1, 16, { 0 }, 0 },
+		{ "a short memory table", VHOST_USER_SET_MEM_TABLE, 1, 4, { 1 }, 1 },
+		{ "regions that are not there", VHOST_USER_SET_MEM_TABLE, 1, 16, { 8 }, 8 },
+		{ "no region", VHOST_USER_SET_MEM_TABLE, 1, 8, { 0 }, 0 },
+		{ "2^32 - 1 regions", VHOST_USER_SET_MEM_TABLE, 1, 16, { 0xffffffff }, 1 },
+	};
+	struct peer p;
+	int fds[VHOST_MAX_FDS];
+	unsigned before;
+
+	(void)state;
+	peer_begin(&p, false);
+	peer_up(&p);
+	for (unsigned i = 0; i < VHOST_MAX_FDS; i++)
+		fds[i] = p.memfd;
+	before = unit_fds();
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(bad); i++) {
+		struct vhost_msg m = { .req = bad[i].req, .flags = bad[i].flags };
+
+		m.size = bad[i].size <= 16 ? bad[i].size : 0;
+		memcpy(m.bytes, bad[i].body, 16);
+		if (bad[i].size > 16) {
+			m.size = bad[i].size;
+			assert_int_equal(send(p.sock, &m, sizeof(m), MSG_DONTWAIT), sizeof(m));
+		} else {
+			send_fds(&p, &m, fds, bad[i].fds);
+		}
+		expect_end(&p, bad[i].what);
+		/* Nothing of what came along is left open. */
+		assert_int_equal(unit_fds(), before);
+	}
+	peer_end(&p);
+}
+
+/* With NEED_REPLY a refusal is an answer, and the connection goes on. */
+static void test_refusals(void **state)
+{
+	struct vhost_msg m = { .req = VHOST_USER_SET_VRING_NUM,
+			       .flags = VHOST_MSG_VERSION | VHOST_MSG_NEED_REPLY,
+			       .size = 8,
+			       .num = { .index = 9, .num = 64 } };
+	struct vhost_fds fds;
+	struct vhost_msg r;
+	struct peer p;
+
+	(void)state;
+	peer_begin(&p, false);
+	peer_up(&p);
+	for (unsigned i = 0; i < 3; i++) {
+		send_fds(&p, &m, NULL, 0);
+		service(&p);
+		assert_int_equal(vhost_recv(p.sock, &r, &fds, weir_deadline_us(1000000)), 0);
+		assert_int_equal(r.req, m.req);
+		assert_true(r.flags & VHOST_MSG_REPLY);
+		assert_int_equal(r.u64, 1);
+		m.req = i ? VHOST_USER_SET_LOG_BASE : 200;
+	}
+	assert_true(linked(&p));
+	peer_end(&p);
+}
+
+/* Regions that cannot be mapped, or whose files are too short. */
+static void test_bad_memory(void **state)
+{
+	static const struct vhost_region bad[] = {
+		{ GUEST, 0, USER, 0 },
+		{ GUEST, MEM_SIZE + 1, USER, 0 },
+		{ GUEST, MEM_SIZE, USER, 4096 },
+		{ GUEST, 4096, USER, MEM_SIZE },
+		{ GUEST, UINT64_MAX, USER, 0 },
+		{ GUEST, 4096, USER, UINT64_MAX - 4095 },
+		{ UINT64_MAX - 100, 4096, USER, 0 },
+		{ GUEST, 4096, UINT64_MAX - 100, 0 },
+	};
+	struct peer p;
+	unsigned maps;
+
+	(void)state;
+	peer_begin(&p, true);
+	maps = unit_maps();
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(bad); i++) {
+		struct vhost_msg m = { .req = VHOST_USER_SET_MEM_TABLE,
+				       .flags = VHOST_MSG_VERSION,
+				       .size = 8 + sizeof(bad[0]),
+				       .mem = { .n = 1, .region = { bad[i] } } };
+
+		send_fds(&p, &m, &p.memfd, 1);
+		service(&p);
+		assert_true(is_closed(&p));
+		assert_int_equal(unit_maps(), maps);
+		close(p.sock);
+		peer_connect(&p);
+	}
+	peer_up(&p);
+	peer_end(&p);
+}
+
+/* Ring areas outside, across, or askew: the ring never becomes live. */
+static void test_bad_areas(void **state)
+{
+	static const uint64_t at[] = {
+		0,	  USER - 16,	  USER + MEM_SIZE / 2 - 16, USER + MEM_SIZE / 2,
+		USER + 8, UINT64_MAX - 7,
+	};
+	struct peer p;
+
+	(void)state;
+	for (unsigned k = 0; k < 2; k++) {
+		peer_begin(&p, k);
+		peer_up(&p);
+		for (unsigned i = 0; i < WEIR_ARRAY_SIZE(at); i++) {
+			put_area(&p, 0, at[i]);
+			service(&p);
+			assert_false(linked(&p));
+			put_area(&p, 0, USER + AT_RING(0));
+			service(&p);
+			assert_true(linked(&p));
+		}
+		peer_end(&p);
+	}
+}
+
+/* A message cut off, and bytes that trickle in. */
+static void test_slow_and_short(void **state)
+{
+	struct vhost_msg m = { .req = VHOST_USER_SET_OWNER, .flags = VHOST_MSG_VERSION };
+	struct peer p;
+
+	(void)state;
+	peer_begin(&p, false);
+	assert_int_equal(send(p.sock, &m, 7, 0), 7);
+	service(&p); /* waits its second for the rest */
+	assert_true(is_closed(&p));
+	close(p.sock);
+	peer_connect(&p);
+	assert_int_equal(send(p.sock, &m, 7, 0), 7);
+	shutdown(p.sock, SHUT_WR);
+	service(&p);
+	assert_true(is_closed(&p));
+	close(p.sock);
+	peer_connect(&p);
+	peer_up(&p);
+	peer_end(&p);
+}
+
+/* Random bytes as messages, with fds or without. */
+static void test_message_fuzz(void **state)
+{
+	uint64_t seed = 88172645463325252ull;
+	unsigned before, rounds = UNIT_SLOW ? 1000 : 6000;
+	struct peer p;
+
+	(void)state;
+	peer_begin(&p, true);
+	before = unit_fds();
+	for (unsigned i = 0; i < rounds; i++) {
+		struct vhost_msg m;
+		int fd = unit_random(&seed) % 2 ? p.memfd : p.kick[0];
+
+		for (unsigned k = 0; k < sizeof(m.bytes); k++)
+			m.bytes[k] = unit_random(&seed) % 4 ? 0 : (uint8_t)unit_random(&seed);
+		m.req = (uint32_t)(unit_random(&seed) % 44);
+		m.flags = VHOST_MSG_VERSION | (unit_random(&seed) % 2 ? VHOST_MSG_NEED_REPLY : 0);
+		m.size = (uint32_t)(unit_random(&seed) % (sizeof(m.bytes) + 1));
+		if (vhost_send(p.sock, &m, &fd, unit_random(&seed) % 2, weir_deadline_us(100000)) ||
+		    unit_random(&seed) % 8 == 0)
+			service(&p);
+		if (is_closed(&p)) {
+			close(p.sock);
+			peer_connect(&p);
+			if (unit_random(&seed) % 2)
+				peer_up(&p);
+		}
+	}
+	close(p.sock);
+	service(&p);
+	service(&p);
+	assert_in_range(unit_fds(), before - 2, before);
+	peer_connect(&p);
+	peer_up(&p);
+	peer_end(&p);
+}
+
+/* --- rings --- */
+
+struct d {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags, next;
+};
+
+static void put_desc(struct peer *p, char *at, const struct d *d, uint16_t extra)
+{
+	struct virtq_desc v = { .addr = weir_le64(d->addr),
+				.len = weir_le32(d->len),
+				.flags = weir_le16(d->flags),
+				.next = weir_le16(d->next) };
+	struct pvirtq_desc pv = { .addr = v.addr,
+				  .len = v.len,
+				  .id = v.next,
+				  .flags = weir_le16((uint16_t)(d->flags | extra)) };
+
+	if (p->packed)
+		memcpy(at, &pv, 16);
+	else
+		memcpy(at, &v, 16);
+}
+
+/* Fresh rings with @n descriptors at their start, and the first made available. */
+static void offer(struct peer *p, unsigned q, const struct d *d, unsigned n)
+{
+	char *ring = p->mem + AT_RING(q);
+	struct virtq_avail *a = (void *)(ring + AT_AVAIL);
+
+	for (unsigned i = 0; i < n; i++)
+		put_desc(p, ring + i * 16, &d[i], PVIRTQ_DESC_F_AVAIL);
+	if (!p->packed) {
+		a->ring[0] = weir_le16(0);
+		a->idx = weir_le16(1);
+	}
+}
+
+static bool given_back(struct peer *p, unsigned q)
+{
+	char *ring = p->mem + AT_RING(q);
+	struct virtq_used *u = (void *)(ring + AT_USED);
+	struct pvirtq_desc *d = (void *)ring;
+
+	return p->packed ? weir_from_le16(d->flags) & PVIRTQ_DESC_F_USED
+			 : weir_from_le16(u->idx) == 1;
+}
+
+#define NEXT  VIRTQ_DESC_F_NEXT
+#define WRITE VIRTQ_DESC_F_WRITE
+#define IND   VIRTQ_DESC_F_INDIRECT
+#define DATA  (GUEST + AT_DATA)
+#define TABLE (GUEST + AT_TABLE)
+
+/* One chain each in the ring that the guest sends on. What is to become of it: */
+enum fate { TAKEN, DROPPED, BROKEN };
+
+/* No table: its fields are left out. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+static const struct {
+	const char *what;
+	enum fate split, packed;
+	struct d d[4], t[4];
+} chains[] = {
+	{ "a packet", TAKEN, TAKEN, { { DATA, 112, 0, 0 } } },
+	{ "header and data apart",
+	  TAKEN,
+	  TAKEN,
+	  { { DATA, 12, NEXT, 1 }, { DATA + 99, 60, 0, 0 } } },
+	{ "a header in two pieces", TAKEN, TAKEN, { { DATA, 5, NEXT, 1 }, { DATA, 100, 0, 0 } } },
+	{ "an empty piece", TAKEN, TAKEN, { { DATA, 0, NEXT, 1 }, { DATA, 100, 0, 0 } } },
+	{ "across the border of regions",
+	  TAKEN,
+	  TAKEN,
+	  { { GUEST + MEM_SIZE / 2 - 50, 100, 0, 0 } } },
+	{ "the last byte", TAKEN, TAKEN, { { GUEST + MEM_SIZE - 100, 100, 0, 0 } } },
+	{ "one past it", DROPPED, DROPPED, { { GUEST + MEM_SIZE - 99, 100, 0, 0 } } },
+	{ "before memory", DROPPED, DROPPED, { { GUEST - 1, 100, 0, 0 } } },
+	{ "a user address", DROPPED, DROPPED, { { USER, 100, 0, 0 } } },
+	{ "address 2^64 - 50", DROPPED, DROPPED, { { UINT64_MAX - 49, 100, 0, 0 } } },
+	{ "nothing", DROPPED, DROPPED, { { DATA, 0, 0, 0 } } },
+	{ "too short for a frame", DROPPED, DROPPED, { { DATA, 25, 0, 0 } } },
+	{ "4 GiB", DROPPED, DROPPED, { { DATA, UINT32_MAX, 0, 0 } } },
+	{ "a sum that wraps",
+	  DROPPED,
+	  DROPPED,
+	  { { DATA, 100, NEXT, 1 }, { DATA, UINT32_MAX - 50, 0, 0 } } },
+	{ "more than a buffer", DROPPED, DROPPED, { { DATA, 2048 + 13, 0, 0 } } },
+	{ "for us to write", DROPPED, DROPPED, { { DATA, 100, WRITE, 0 } } },
+	{ "some of each", DROPPED, DROPPED, { { DATA, 100, NEXT, 1 }, { DATA, 100, WRITE, 0 } } },
+	{ "a circle", BROKEN, TAKEN, { { DATA, 100, NEXT, 0 } } },
+	{ "a next that is nowhere", BROKEN, TAKEN, { { DATA, 100, NEXT, RINGSIZE } } },
+	{ "a table",
+	  TAKEN,
+	  TAKEN,
+	  { { TABLE, 32, IND, 0 } },
+	  { { DATA, 12, NEXT, 1 }, { DATA, 60, 0, 0 } } },
+	{ "a table of 17 bytes", DROPPED, DROPPED, { { TABLE, 17, IND, 0 } } },
+	{ "a table of nothing", DROPPED, DROPPED, { { TABLE, 0, IND, 0 } } },
+	{ "a table outside", DROPPED, DROPPED, { { GUEST - 32, 32, IND, 0 } } },
+	{ "a table across regions",
+	  DROPPED,
+	  DROPPED,
+	  { { GUEST + MEM_SIZE / 2 - 16, 32, IND, 0 } } },
+	{ "a table askew",
+	  DROPPED,
+	  DROPPED,
+	  { { TABLE + 4, 32, IND, 0 } },
+	  { { DATA, 60, 0, 0 } } },
+	{ "a huge table", DROPPED, DROPPED, { { TABLE, 0x10000, IND, 0 } } },
+	{ "a table of tables",
+	  DROPPED,
+	  DROPPED,
+	  { { TABLE, 16, IND, 0 } },
+	  { { TABLE, 16, IND, 0 } } },
+	{ "a table and more",
+	  DROPPED,
+	  DROPPED,
+	  { { TABLE, 16, IND | NEXT, 1 }, { DATA, 60, 0, 0 } },
+	  { { DATA, 60, 0, 0 } } },
+	{ "a table's circle",
+	  DROPPED,
+	  TAKEN,
+	  { { TABLE, 32, IND, 0 } },
+	  { { DATA, 40, NEXT, 1 }, { DATA, 60, NEXT, 0 } } },
+	{ "a table's next that is nowhere",
+	  DROPPED,
+	  TAKEN,
+	  { { TABLE, 32, IND, 0 } },
+	  { { DATA, 40, NEXT, 2 }, { DATA, 60, 0, 0 } } },
+};
+
+/* A packed chain that never ends reads on into what is not there: available by its flags or not. */
+static unsigned descs_of(unsigned i)
+{
+	unsigned n = 1;
+
+	while (n < 4 && chains[i].d[n].addr)
+		n++;
+	return n;
+}
+
+static void check_fate(struct peer *p, unsigned i, enum fate want)
+{
+	struct weir_rxq *q = p->e.be.port->rxq[0];
+	uint64_t bad = q->stats.drops[WEIR_DROP_BAD_LEN], broken = q->stats.drops[WEIR_DROP_BAD_ID];
+	struct weir_pkt got[4];
+	unsigned n = weir_rx(q, got, 4);
+
+	weir_pkt_free(p->e.be.cache, got, n);
+	if (n != (want == TAKEN))
+		fail_msg("%s: %u packets", chains[i].what, n);
+	if (q->stats.drops[WEIR_DROP_BAD_LEN] - bad != (want == DROPPED))
+		fail_msg("%s: not dropped as it should be", chains[i].what);
+	if (q->stats.drops[WEIR_DROP_BAD_ID] - broken != (want == BROKEN))
+		fail_msg("%s: whether the ring is broken", chains[i].what);
+	if (given_back(p, 1) != (want != BROKEN))
+		fail_msg("%s: given back or not", chains[i].what);
+}
+
+static void test_chains(void **state)
+{
+	struct peer p;
+
+	(void)state;
+	for (unsigned k = 0; k < 2; k++) {
+		peer_begin(&p, k);
+		for (unsigned i = 0; i < WEIR_ARRAY_SIZE(chains); i++) {
+			peer_up(&p);
+			for (unsigned j = 0; j < 4; j++)
+				put_desc(&p, p.mem + AT_TABLE + j * 16, &chains[i].t[j], 0);
+			offer(&p, 1, chains[i].d, descs_of(i));
+			check_fate(&p, i, k ? chains[i].packed : chains[i].split);
+			/* The next connection starts from nothing. */
+			close(p.sock);
+			service(&p);
+			peer_connect(&p);
+		}
+		peer_up(&p);
+		peer_end(&p);
+	}
+}
+
+/* Where the index of the available ring cannot be, or names no descriptor. */
+static void test_bad_index(void **state)
+{
+	static const struct {
+		uint16_t idx, head;
+	} bad[] = { { RINGSIZE + 1, 0 }, { 0xffff, 0 }, { 1, RINGSIZE }, { 1, 0xffff } };
+	struct weir_pkt got[4];
+	struct peer p;
+
+	(void)state;
+	peer_begin(&p, false);
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(bad); i++) {
+		struct virtq_avail *a = (void *)(p.mem + AT_RING(1) + AT_AVAIL);
+
+		peer_up(&p);
+		a->ring[0] = weir_le16(bad[i].head);
+		a->idx = weir_le16(bad[i].idx);
+		assert_int_equal(weir_rx(p.e.be.port->rxq[0], got, 4), 0);
+		assert_said("vhost-bad-ring");
+		/* Set up again, it is used again. */
+		a->idx = weir_le16(0);
+		put_area(&p, 1, USER + AT_RING(1));
+		service(&p);
+		offer(&p, 1, chains[0].d, 1);
+		assert_int_equal(weir_rx(p.e.be.port->rxq[0], got, 4), 1);
+		weir_pkt_free(p.e.be.cache, got, 1);
+		close(p.sock);
+		service(&p);
+		peer_connect(&p);
+	}
+	peer_end(&p);
+}
+
+/* Buffers for us to write that are none: the packet is dropped or waits, memory stays as it was. */
+static void test_bad_receive_buffers(void **state)
+{
+	static const struct d bad[] = {
+		{ DATA, 2000, 0, 0 }, /* not for us to write */
+		{ GUEST - 100, 2000, WRITE, 0 },
+		{ GUEST + MEM_SIZE - 100, 2000, WRITE, 0 },
+		{ DATA, 11, WRITE, 0 }, /* no room for a header */
+		{ DATA, 0, WRITE, 0 },
+		{ UINT64_MAX - 100, 2000, WRITE, 0 },
+	};
+	struct weir_pkt pkt;
+	struct peer p;
+
+	(void)state;
+	for (unsigned k = 0; k < 2; k++) {
+		peer_begin(&p, k);
+		for (unsigned i = 0; i < WEIR_ARRAY_SIZE(bad); i++) {
+			struct weir_txq *q = p.e.be.port->txq[0];
+			uint64_t before = q->stats.drops[WEIR_DROP_BAD_LEN];
+
+			peer_up(&p);
+			offer(&p, 0, &bad[i], 1);
+			env_packet(&p.e.be, &pkt, 1, 100, i);
+			assert_int_equal(weir_tx_post(q, &pkt, 1), 0);
+			weir_pkt_free(p.e.be.cache, &pkt, 1);
+			assert_int_equal(q->stats.drops[WEIR_DROP_BAD_LEN] - before, 1);
+			assert_true(given_back(&p, 0));
+			close(p.sock);
+			service(&p);
+			peer_connect(&p);
+		}
+		peer_end(&p);
+	}
+}
+
+/* Rings of random bytes, made to look plausible now and then. Nothing may be read or lost. */
+static void test_ring_fuzz(void **state)
+{
+	unsigned rounds = UNIT_SLOW ? 20000 : 200000;
+	uint64_t seed = 2463534242ull;
+	struct weir_pkt got[32];
+	struct peer p;
+
+	(void)state;
+	for (unsigned k = 0; k < 2; k++) {
+		peer_begin(&p, k);
+		peer_up(&p);
+		for (unsigned i = 0; i < rounds; i++) {
+			unsigned q = unit_random(&seed) % 2, at = unit_random(&seed) % RINGSIZE, n;
+			char *ring = p.mem + AT_RING(q);
+			struct virtq_avail *a = (void *)(ring + AT_AVAIL);
+			struct d d = {
+				.addr = unit_random(&seed) % 8 ? DATA + unit_random(&seed) % 4096
+							       : unit_random(&seed),
+				.len = (uint32_t)(unit_random(&seed) % 8 ? unit_random(&seed) % 3000
+									 : unit_random(&seed)),
+				.flags = (uint16_t)(unit_random(&seed) % 8),
+				.next = (uint16_t)(unit_random(&seed) % (RINGSIZE + 2)),
+			};
+
+			put_desc(&p, ring + at * 16, &d, (uint16_t)(unit_random(&seed) & 0x8080));
+			put_desc(&p, p.mem + AT_DATA + unit_random(&seed) % 256 * 16, &d, 0);
+			if (!k) {
+				a->ring[unit_random(&seed) % RINGSIZE] = weir_le16(d.next);
+				a->idx = weir_le16((uint16_t)(weir_from_le16(a->idx) +
+							      unit_random(&seed) % 3));
+			}
+			n = weir_rx(p.e.be.port->rxq[0], got, 32);
+			weir_pkt_free(p.e.be.cache, got, n);
+			env_packet(&p.e.be, got, 1, 60 + i % 1900, i);
+			if (!weir_tx_post(p.e.be.port->txq[0], got, 1))
+				weir_pkt_free(p.e.be.cache, got, 1);
+			if (i % 512 == 0) {
+				memset(ring, 0, AT_USED + 4096);
+				close(p.sock);
+				service(&p);
+				peer_connect(&p);
+				peer_up(&p);
+			}
+		}
+		peer_end(&p);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bad_messages),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_bad_memory),
+		cmocka_unit_test(test_bad_areas),
+		cmocka_unit_test(test_slow_and_short),
+		cmocka_unit_test(test_message_fuzz),
+		cmocka_unit_test(test_chains),
+		cmocka_unit_test(test_bad_index),
+		cmocka_unit_test(test_bad_receive_buffers),
+		cmocka_unit_test(test_ring_fuzz),
+	};
+
+	return cmocka_run_group_tests_name("vhost_bad", tests, NULL, NULL);
+}
