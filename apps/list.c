@@ -25,13 +25,22 @@ static const char *const columns[] = {
 	[COL_CDEV] = "CDEV",	[COL_NUMA] = "NUMA",   [COL_MODES] = "MODES",
 };
 
+#define MAX_RELATED 32
+
 struct entry {
 	const struct weir_pci_info *info;
 	const struct weir_driver *drv;
 	const struct weir_pci_id *id;
 	struct weir_mode_report modes;
 	char dev[WEIR_BDF_LEN], name[48];
+	struct weir_bdf members[MAX_RELATED], aliases[MAX_RELATED];
+	unsigned n_members, n_aliases;
 };
+
+static unsigned at_most(int n)
+{
+	return n < 0 ? 0 : weir_min_u((unsigned)n, MAX_RELATED);
+}
 
 static void look(struct weir *w, const struct weir_pci_info *info, struct entry *e)
 {
@@ -39,6 +48,8 @@ static void look(struct weir *w, const struct weir_pci_info *info, struct entry 
 	e->id = NULL;
 	e->drv = weir_driver_for(info, &e->id);
 	weir_pci_modes(w, info->bdf, &e->modes);
+	e->n_members = at_most(weir_pci_members(w, info->bdf, e->members, MAX_RELATED));
+	e->n_aliases = at_most(weir_pci_aliases(w, info->bdf, e->aliases, MAX_RELATED));
 	weir_bdf_format(info->bdf, e->dev);
 	if (e->id)
 		snprintf(e->name, sizeof(e->name), "%s", e->id->name);
@@ -95,7 +106,27 @@ static void print_reasons(const struct entry *e)
 	}
 }
 
-static int print_table(const struct entry *list, unsigned n)
+static void print_bdfs(const char *dev, const char *what, const struct weir_bdf *b, unsigned n)
+{
+	char name[WEIR_BDF_LEN];
+
+	if (!n)
+		return;
+	printf("%s  %s:", dev, what);
+	for (unsigned i = 0; i < n; i++) {
+		weir_bdf_format(b[i], name);
+		printf(" %s", name);
+	}
+	printf("\n");
+}
+
+static void print_related(const struct entry *e)
+{
+	print_bdfs(e->dev, "in one IOMMU group with", e->members, e->n_members);
+	print_bdfs(e->dev, "its DMA may carry the requester id of", e->aliases, e->n_aliases);
+}
+
+static int print_table(const struct entry *list, unsigned n, bool all)
 {
 	struct libscols_table *t = scols_new_table();
 
@@ -108,9 +139,12 @@ static int print_table(const struct entry *list, unsigned n)
 	scols_print_table(t);
 	scols_unref_table(t);
 	printf("\n");
-	for (unsigned i = 0; i < n; i++)
-		if (list[i].drv)
+	for (unsigned i = 0; i < n; i++) {
+		if (list[i].drv || all)
 			print_reasons(&list[i]);
+		if (all)
+			print_related(&list[i]);
+	}
 	return APP_OK;
 }
 
@@ -140,6 +174,18 @@ json_object *list_modes_json(const struct weir_mode_report *r)
 	return o;
 }
 
+static json_object *bdfs_json(const struct weir_bdf *b, unsigned n)
+{
+	json_object *a = json_object_new_array();
+	char name[WEIR_BDF_LEN];
+
+	for (unsigned i = 0; i < n; i++) {
+		weir_bdf_format(b[i], name);
+		json_object_array_add(a, json_object_new_string(name));
+	}
+	return a;
+}
+
 static json_object *entry_json(const struct entry *e)
 {
 	json_object *o = json_object_new_object(), *ifs = json_object_new_array();
@@ -160,6 +206,8 @@ static json_object *entry_json(const struct entry *e)
 	json_object_object_add(o, "interfaces", ifs);
 	json_object_object_add(o, "iommu_group",
 			       i->group < 0 ? NULL : json_object_new_int(i->group));
+	json_object_object_add(o, "group_members", bdfs_json(e->members, e->n_members));
+	json_object_object_add(o, "dma_aliases", bdfs_json(e->aliases, e->n_aliases));
 	json_object_object_add(o, "cdev", text_or_null(i->cdev));
 	json_object_object_add(o, "numa_node", json_object_new_int(i->node));
 	json_object_object_add(o, "vf", json_object_new_boolean(i->is_vf));
@@ -224,7 +272,7 @@ static int list_users(struct weir *w, char **names, int n_names, json_object *in
 	return err;
 }
 
-static int list(struct weir *w, char **names, int n_names, bool json)
+static int list(struct weir *w, char **names, int n_names, bool json, bool all)
 {
 	json_object *a = json ? json_object_new_array() : NULL;
 	struct weir_pci_info *infos = NULL;
@@ -241,7 +289,7 @@ static int list(struct weir *w, char **names, int n_names, bool json)
 		look(w, &infos[i], &entries[i]);
 	if (json)
 		add_json(a, entries, n);
-	else if (n && print_table(entries, n))
+	else if (n && print_table(entries, n, all))
 		goto out;
 	if (!json && !n_names && !n)
 		printf("no network devices on the PCI bus\n");
@@ -287,7 +335,8 @@ static int run(int argc, char **argv)
 		return app_usage(&cmd_list, "--tree shows all; name no device.");
 	if (app_open(verbose, &w))
 		return APP_FAIL;
-	status = tree ? list_tree(w, json) : list(w, argv + optind, argc - optind, json);
+	status = tree ? list_tree(w, json)
+		      : list(w, argv + optind, argc - optind, json, verbose > 0);
 	weir_close(w);
 	return status;
 }
@@ -298,6 +347,7 @@ const struct app_cmd cmd_list = {
 	.summary = "show NICs: driver, IOMMU group, usable modes and why not",
 	.help = "  -j, --json     as JSON\n"
 		"  -t, --tree     running processes: devices, RID and PASIDs, address spaces, mappings\n"
-		"  -v, --verbose  say more; twice for all\n",
+		"  -v, --verbose  IOMMU groups' other members and DMA aliases, too, and the reasons of\n"
+		"                 NICs that weir does not drive; twice for all messages\n",
 	.run = run,
 };

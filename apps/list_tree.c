@@ -70,18 +70,6 @@ static bool in_hardware(const char *mode)
 	return strcmp(mode, "vfio-user") && strcmp(mode, "noiommu");
 }
 
-/* Where the tables are not shown: the largest that a page of this memory could give. */
-static uint64_t possible(json_object *m)
-{
-	uint64_t iova = num(m, "iova"), len = num(m, "bytes"), page = num(m, "page_bytes");
-
-	for (int p = IOPAGE_1G; p > IOPAGE_4K; p--)
-		if (iopage_bytes(p) <= page && len >= iopage_bytes(p) &&
-		    !(iova & (iopage_bytes(p) - 1)))
-			return iopage_bytes(p);
-	return iopage_bytes(IOPAGE_4K);
-}
-
 static void pages_words(const struct iopages *p, char *out, size_t size)
 {
 	size_t n = 0;
@@ -105,7 +93,11 @@ static void iommu_words(struct tree *t, const char *dev, uint32_t pasid, json_ob
 		pages_words(&p, out, size);
 		return;
 	}
-	snprintf(out, size, "%s?", iopages_size(possible(m), one, sizeof(one)));
+	if (!num(m, "iommu_page_bytes")) {
+		snprintf(out, size, "?");
+		return;
+	}
+	snprintf(out, size, "%s?", iopages_size(num(m, "iommu_page_bytes"), one, sizeof(one)));
 	t->guessed = true;
 }
 
@@ -132,7 +124,9 @@ static void add_mapping(struct tree *t, struct libscols_line *parent, const char
 		return;
 	scols_line_set_data(l, COL_ACCESS, rd && wr ? "rw" : rd ? "r" : wr ? "w" : "-");
 	scols_line_set_data(l, COL_SIZE, iopages_size(num(m, "bytes"), s, sizeof(s)));
-	scols_line_set_data(l, COL_SOURCE, text(m, "source"));
+	snprintf(s, sizeof(s), "%s%s", text(m, "source"),
+		 json_object_get_boolean(get(m, "copied")) ? ", copied" : "");
+	scols_line_set_data(l, COL_SOURCE, s);
 	if (num(m, "page_bytes"))
 		scols_line_set_data(l, COL_PAGES, iopages_size(num(m, "page_bytes"), s, sizeof(s)));
 	if (!in_hardware(mode))
@@ -226,11 +220,15 @@ static void command_of(struct weir *w, uint64_t pid, char *out, size_t size)
 static void add_process(struct tree *t, json_object *p)
 {
 	struct libscols_line *l;
-	char what[128], cmd[256];
+	char what[320], cmd[256];
+	size_t words;
 
 	command_of(t->w, num(p, "pid"), cmd, sizeof(cmd));
-	snprintf(what, sizeof(what), "process %llu: %.60s%s", (unsigned long long)num(p, "pid"),
-		 cmd, strlen(cmd) > 60 ? " ..." : "");
+	/* The table is wide enough: program and subcommand. */
+	words = strcspn(cmd, " ");
+	words += cmd[words] ? 1 + strcspn(cmd + words + 1, " ") : 0;
+	snprintf(what, sizeof(what), "process %llu: %.*s", (unsigned long long)num(p, "pid"),
+		 (int)words, cmd);
 	l = line(t, NULL, what);
 	t->spaces = get(p, "spaces");
 	memset(t->shown, 0, sizeof(t->shown));
@@ -373,7 +371,7 @@ static void print_tree(struct tree *t, json_object *all, json_object *free_ones)
 	}
 	scols_print_table(t->t);
 	if (t->guessed)
-		printf("\n? what memory and alignment allow; as root, with debugfs of VT-d mounted, "
+		printf("\n? what IOMMU, memory and alignment allow; as root, with VT-d's debugfs, "
 		       "the IOMMU's tables are read\n");
 }
 

@@ -61,8 +61,12 @@ static json_object *mapping_json(const struct weir_mapping *m)
 	json_object_object_add(o, "write", json_object_new_boolean(m->prot & WEIR_PROT_WRITE));
 	json_object_object_add(o, "source",
 			       json_object_new_string(weir_map_source_name(m->source)));
+	json_object_object_add(o, "copied", json_object_new_boolean(m->copied));
 	if (m->page_size)
 		json_object_object_add(o, "page_bytes", json_object_new_uint64(m->page_size));
+	if (m->iommu_page)
+		json_object_object_add(o, "iommu_page_bytes",
+				       json_object_new_uint64(m->iommu_page));
 	return o;
 }
 

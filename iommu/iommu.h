@@ -280,6 +280,8 @@ WEIR_API const char *weir_map_source_name(enum weir_map_source source);
  * @source: what that memory is
  * @page_size: of that memory, in bytes; 0 where weir does not know. The IOMMU's pages may be larger
  *             (where memory happens to be contiguous) or smaller (where an end is not aligned)
+ * @copied: it shares the pinned pages of another address space
+ * @iommu_page: the largest page of the IOMMU that it has room for; 0 where its sizes are not known
  */
 struct weir_mapping {
 	weir_iova_t iova;

@@ -81,6 +81,38 @@ WEIR_API int weir_pci_scan(struct weir *w, int base_class, struct weir_pci_info 
 WEIR_API int weir_pci_sysdev(struct weir *w, struct weir_bdf bdf, char *out, size_t size);
 
 /**
+ * weir_pci_members() - the other devices of a device's IOMMU group
+ * @w: handle
+ * @bdf: device
+ * @out: filled, ascending
+ * @n: room in @out
+ *
+ * The IOMMU cannot tell a group's devices apart, or they can reach each other without it: the kernel
+ * hands out all of them, to one process, or none.
+ * Return: how many there are (may exceed @n), -ENODEV without an IOMMU.
+ */
+WEIR_API int weir_pci_members(struct weir *w, struct weir_bdf bdf, struct weir_bdf *out,
+			      unsigned n);
+
+/* The bridge or port that a device hangs on. Return: 0; -ENOENT at the root. */
+WEIR_API int weir_pci_parent(struct weir *w, struct weir_bdf bdf, struct weir_bdf *parent);
+
+/**
+ * weir_pci_aliases() - other requester ids that a device's DMA may carry
+ * @w: handle
+ * @bdf: device
+ * @out: filled, nearest first
+ * @n: room in @out
+ *
+ * Bridges to and of conventional PCI put an id of theirs in the place of the device's (PCI Express to
+ * PCI/PCI-X Bridge 1.0, 2.3). Their kind stands where only root may read: others see none. Nor are
+ * ids seen that a device uses against the specification, for which the kernel has a list.
+ * Return: how many there are (may exceed @n).
+ */
+WEIR_API int weir_pci_aliases(struct weir *w, struct weir_bdf bdf, struct weir_bdf *out,
+			      unsigned n);
+
+/**
  * weir_netdev_in_use() - whether an interface carries traffic someone relies on
  * @w: handle
  * @ifname: interface, of the caller's network namespace

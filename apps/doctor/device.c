@@ -3,7 +3,6 @@
 #include "apps/doctor/doctor.h"
 #include "core/file.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -75,20 +74,20 @@ void doctor_binding(struct doctor *d, const struct weir_pci_info *info)
 /* --- the IOMMU group --- */
 
 struct members {
-	char all[400];	 /* for people */
-	char bind[256];	 /* those that a kernel driver has */
-	unsigned n, bad; /* others than the device; those in the way */
+	char all[400];	/* for people */
+	char bind[256]; /* those that a kernel driver has */
+	unsigned bad;	/* how many these are */
 };
 
-static void add_member(struct doctor *d, struct members *m, const char *name)
+static void add_member(struct doctor *d, struct members *m, struct weir_bdf bdf)
 {
-	struct weir_pci_info info;
-	struct weir_bdf bdf;
 	size_t n = strlen(m->all), b = strlen(m->bind);
+	struct weir_pci_info info;
+	char name[WEIR_BDF_LEN];
 
-	if (weir_bdf_parse(name, &bdf) || weir_pci_info(d->w, bdf, &info))
+	if (weir_pci_info(d->w, bdf, &info))
 		return;
-	m->n++;
+	weir_bdf_format(bdf, name);
 	snprintf(m->all + n, sizeof(m->all) - n, "%s%s (%s%s%s)", n ? ", " : "", name,
 		 *info.driver ? info.driver : "no driver", info.n_netdevs ? ", " : "",
 		 info.n_netdevs ? info.netdevs[0] : "");
@@ -100,13 +99,35 @@ static void add_member(struct doctor *d, struct members *m, const char *name)
 	snprintf(m->bind + b, sizeof(m->bind) - b, " %s", name);
 }
 
+static void aliases(struct doctor *d, const struct weir_pci_info *info)
+{
+	char name[WEIR_BDF_LEN], all[128] = "";
+	struct weir_bdf ids[4];
+	int n = weir_pci_aliases(d->w, info->bdf, ids, WEIR_ARRAY_SIZE(ids));
+
+	for (int i = 0; i < n && i < (int)WEIR_ARRAY_SIZE(ids); i++) {
+		size_t at = strlen(all);
+
+		weir_bdf_format(ids[i], name);
+		snprintf(all + at, sizeof(all) - at, "%s%s", at ? ", " : "", name);
+	}
+	if (!n)
+		return;
+	doctor_say(d, DOCTOR_NOTE, "dma-alias", "its DMA carries a bridge's requester id: %s", all);
+	doctor_why(d,
+		   "the IOMMU sees all devices below that bridge as one, and none can have PASIDs");
+}
+
+#define MEMBERS 32
+
 void doctor_group(struct doctor *d, const struct weir_pci_info *info)
 {
-	struct members m = { .n = 0 };
-	char path[PATH_MAX], name[64];
-	struct dirent **list = NULL;
-	int count;
+	struct weir_bdf others[MEMBERS];
+	struct members m = { .bad = 0 };
+	char name[64];
+	int n;
 
+	aliases(d, info);
 	if (info->group < 0)
 		return; /* the modes' reports say so */
 	doctor_sysfs(d, name, sizeof(name), "kernel/iommu_groups/%d/name", info->group);
@@ -118,22 +139,17 @@ void doctor_group(struct doctor *d, const struct weir_pci_info *info)
 			      "it for trusted programs only");
 		return;
 	}
-	weir_path(path, "%s/kernel/iommu_groups/%d/devices", weir_sysfs(d->w), info->group);
-	count = scandir(path, &list, NULL, alphasort);
-	for (int i = 0; i < count; i++) {
-		if (list[i]->d_name[0] != '.' && strcmp(list[i]->d_name, d->about))
-			add_member(d, &m, list[i]->d_name);
-		free(list[i]);
-	}
-	free(list);
-	if (!m.n) {
+	n = weir_pci_members(d->w, info->bdf, others, MEMBERS);
+	for (int i = 0; i < n && i < MEMBERS; i++)
+		add_member(d, &m, others[i]);
+	if (n <= 0) {
 		doctor_say(d, DOCTOR_OK, "group-not-viable", "alone in IOMMU group %d",
 			   info->group);
 		return;
 	}
 	doctor_say(d, m.bad ? DOCTOR_FAIL : DOCTOR_NOTE, "group-not-viable",
-		   "IOMMU group %d has %u other device%s: %s", info->group, m.n,
-		   m.n == 1 ? "" : "s", m.all);
+		   "IOMMU group %d has %d other device%s: %s", info->group, n, n == 1 ? "" : "s",
+		   m.all);
 	doctor_why(d, "the IOMMU cannot tell them apart, so the kernel hands out all or none, and "
 		      "all to one process");
 	if (m.bad)

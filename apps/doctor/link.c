@@ -39,23 +39,16 @@ static void read_link(struct doctor *d, const char *dev, struct link *l)
 	l->max_width = width_of(d, dev, "max_link_width");
 }
 
-/* The device that another hangs on: the folder above it. Return: false at the root. */
+/* The device that another hangs on. Return: false at the root. */
 static bool parent_of(struct doctor *d, const char *dev, char *out, size_t size)
 {
-	char path[PATH_MAX], real[PATH_MAX], *slash;
+	char name[WEIR_BDF_LEN];
 	struct weir_bdf bdf;
 
-	weir_path(path, "%s/bus/pci/devices/%s", weir_sysfs(d->w), dev);
-	if (!realpath(path, real))
+	if (weir_bdf_parse(dev, &bdf) || weir_pci_parent(d->w, bdf, &bdf))
 		return false;
-	slash = strrchr(real, '/');
-	if (!slash)
-		return false;
-	*slash = '\0';
-	slash = strrchr(real, '/');
-	if (!slash || weir_bdf_parse(slash + 1, &bdf))
-		return false;
-	snprintf(out, size, "%s", slash + 1);
+	weir_bdf_format(bdf, name);
+	snprintf(out, size, "%s", name);
 	return true;
 }
 
