@@ -97,7 +97,8 @@ int weir_pool_arena(struct weir *w, unsigned count, size_t extra, int node, unsi
 	small = weir_arena_info(*out).page_size;
 	weir_arena_destroy(*out);
 	return weir_arena_create(w, weir_pool_bytes(count, small) + extra + small, node,
-				 WEIR_ARENA_SMALL_PAGES, out);
+				 (flags & ~(unsigned)WEIR_ARENA_HUGE_ONLY) | WEIR_ARENA_SMALL_PAGES,
+				 out);
 }
 
 unsigned weir_pool_destroy(struct weir_pool *p)

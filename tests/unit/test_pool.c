@@ -51,6 +51,25 @@ static void check_all(struct weir_pool *p, uint32_t *bufs, unsigned n)
 	}
 }
 
+/* On small pages too, where it is made a second time, it is what was asked for. */
+static void test_private_arena(void **state)
+{
+	static const unsigned flags[] = { 0, WEIR_ARENA_SMALL_PAGES };
+	struct weir_arena *a;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(weir_pool_arena(w, 64, 4096, WEIR_NODE_ANY,
+						 flags[i] | WEIR_ARENA_PRIVATE, &a),
+				 0);
+		assert_true(weir_arena_info(a).is_private);
+		weir_arena_destroy(a);
+		assert_int_equal(weir_pool_arena(w, 64, 4096, WEIR_NODE_ANY, flags[i], &a), 0);
+		assert_false(weir_arena_info(a).is_private);
+		weir_arena_destroy(a);
+	}
+}
+
 static void test_arguments(void **state)
 {
 	struct weir_pool *p = NULL;
@@ -309,6 +328,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_arguments, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exhaustion, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refill_and_spill, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_private_arena, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lifo, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_leak, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pkt_free, setup, teardown),
