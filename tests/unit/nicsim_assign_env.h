@@ -224,11 +224,11 @@ static inline void client_open(void)
 	c.w = unit_weir();
 	assert_int_equal(weir_iommu_open(c.w, &c.iommu), 0);
 	memory(&c.own, 0);
-	assert_int_equal(weir_port_open(c.iommu, server.dev, NULL, &c.port), 0);
 	for (unsigned i = 0; i < TENANTS; i++) {
 		memory(&c.t[i], WEIR_ARENA_PRIVATE);
 		assert_int_equal(weir_ioas_create(c.iommu, WEIR_MODE_VFIO_USER, &c.t[i].as), 0);
 	}
+	assert_int_equal(weir_port_open(c.iommu, server.dev, NULL, &c.port), 0);
 	k = conf();
 	assert_int_equal(weir_port_configure(c.port, &k), 0);
 }
