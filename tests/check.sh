@@ -88,10 +88,12 @@ sanitizers() {
 	suite "asan nicsim" tests/nicsim.sh build/san/weir 4000 5
 	suite "asan nicsim faults" tests/nicsim-faults.sh build/san/weir
 	local threaded=(test_ring test_pool test_capring test_fwd test_vfio_user) t
-	build "build TSan" SAN=thread "${threaded[@]/#/build/tsan/tests/}" || return
+	config/deps.sh watch || return
+	build "build TSan" SAN=thread build/tsan/weir "${threaded[@]/#/build/tsan/tests/}" || return
 	for t in "${threaded[@]}"; do
 		suite "tsan $t" timeout 300 "build/tsan/tests/$t"
 	done
+	suite "tsan, memcheck nicsim" tests/nicsim-watch.sh
 }
 
 portability() {

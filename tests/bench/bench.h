@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Measuring: the median of many rounds, since these machines are noisy. A line of output is
- * WHAT, PARAMETER, MEDIAN, MIN, MAX, UNIT, separated by tabs; run.sh makes the table.
+ * WHAT, PARAMETER, MEDIAN, MIN, MAX, separated by tabs; run.sh makes the table.
  */
 #ifndef WEIR_TESTS_BENCH_H
 #define WEIR_TESTS_BENCH_H

@@ -2,8 +2,8 @@
 /*
  * The ixgbe driver on a simulated NIC whose wire is a loop: a fixed number of frames goes round for
  * ever. What the driver's thread spends is counted in passes that brought something, with pauses
- * between them in which bursts gather, for the driver is faster than the NIC. All cycles of a packet,
- * without pauses, tell how fast both sides are together.
+ * between them in which bursts gather, for the driver is faster than the NIC. Packets a second and all
+ * cycles of a packet, without pauses, tell how fast both sides are together.
  */
 #include "tests/bench/bench.h"
 
@@ -121,21 +121,24 @@ static void print(const char *what, unsigned burst, double *v)
 
 static void measure(struct side *s, unsigned burst)
 {
-	double busy[ROUNDS], all[ROUNDS];
+	double busy[ROUNDS], all[ROUNDS], rate[ROUNDS];
 
 	s->burst = burst;
 	for (unsigned i = 0; i < 2 * ROUNDS; i++) {
-		uint64_t t = weir_cycles();
+		uint64_t t = weir_cycles(), ns = weir_now_ns();
 
 		s->pause = i & 1;
 		round_trip(s);
 		if (!s->packets)
 			bench_need(-EIO, "no packet came back");
-		if (s->pause)
+		if (s->pause) {
 			busy[i / 2] = (double)s->busy / (double)s->packets;
-		else
-			all[i / 2] = (double)(weir_cycles() - t) / (double)s->packets;
+			continue;
+		}
+		all[i / 2] = (double)(weir_cycles() - t) / (double)s->packets;
+		rate[i / 2] = (double)s->packets * 1e9 / (double)(weir_now_ns() - ns);
 	}
+	print("ixgbe on nicsim: packets/s", burst, rate);
 	print("ixgbe on nicsim: RX + TX, driver", burst, busy);
 	print("ixgbe on nicsim: RX + TX, round trip", burst, all);
 }
