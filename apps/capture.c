@@ -73,8 +73,10 @@ static int option(struct capture_opts *o, int c)
 		return -1;
 	case 'm':
 		if (weir_mode_parse(optarg, &o->rt.mode))
-			return app_usage(&cmd_capture, "--mode is auto, cdev or group, not \"%s\".",
-					 optarg);
+			return app_usage(
+				&cmd_capture,
+				"--mode is auto, cdev, group, compat, type1 or noiommu, not \"%s\".",
+				optarg);
 		return -1;
 	case 'f':
 		o->rt.force = true;
@@ -215,7 +217,8 @@ const struct app_cmd cmd_capture = {
 		"  -U             write each packet out at once\n"
 		"  -q             do not print counts at the end\n"
 		"      --duration S    stop after S seconds\n"
-		"      --mode MODE     how to claim the NIC: auto (default), cdev or group\n"
+		"      --mode MODE     how to claim the NIC: auto (default), cdev, group, compat,\n"
+		"                      type1 or noiommu\n"
 		"  -f, --force    take the NIC although its interface is in use\n"
 		"  -v, --verbose  say more; twice for all\n"
 		"\n"

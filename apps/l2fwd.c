@@ -154,8 +154,10 @@ static int option(struct l2fwd_opts *o, int c)
 	switch (c) {
 	case 'm':
 		if (weir_mode_parse(optarg, &o->rt.mode))
-			return app_usage(&cmd_l2fwd, "--mode is auto, cdev or group, not \"%s\".",
-					 optarg);
+			return app_usage(
+				&cmd_l2fwd,
+				"--mode is auto, cdev, group, compat, type1 or noiommu, not \"%s\".",
+				optarg);
 		return -1;
 	case OPT_CORES:
 		n = app_cores(optarg, o->rt.cpus, RT_MAX_WORKERS);
@@ -301,7 +303,8 @@ const struct app_cmd cmd_l2fwd = {
 	.name = "l2fwd",
 	.args = "[OPTIONS] DEV DEV [DEV DEV...]",
 	.summary = "forward frames between pairs of NICs",
-	.help = "  -m, --mode MODE        how to claim NICs: auto (default), cdev or group\n"
+	.help = "  -m, --mode MODE        how to claim NICs: auto (default), cdev, group, compat,\n"
+		"                         type1 or noiommu; of one of them: DEV,mode=MODE\n"
 		"  -q, --queues N         RX and TX queues a port, spread by RSS (default 1)\n"
 		"      --cores LIST       one worker a CPU, pinned: 1 or 1,3 or 2-5\n"
 		"  -d, --duration S       stop after S seconds\n"

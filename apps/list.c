@@ -75,7 +75,7 @@ static void fill_line(struct libscols_line *l, const struct entry *e)
 {
 	const struct weir_pci_info *i = e->info;
 	const char *cdev = strrchr(i->cdev, '/');
-	char group[16] = "-", numa[16] = "-", modes[64];
+	char group[16] = "-", numa[16] = "-", modes[96];
 
 	if (i->group >= 0)
 		snprintf(group, sizeof(group), "%d", i->group);
@@ -93,16 +93,32 @@ static void fill_line(struct libscols_line *l, const struct entry *e)
 	scols_line_set_data(l, COL_MODES, modes);
 }
 
+/* Why a mode is not usable, as far as that is worth a line: no-IOMMU only when nothing else is. */
+static const char *reason(const struct entry *e, unsigned m)
+{
+	if (!e->modes.usable[m] || (m == WEIR_MODE_NOIOMMU && e->modes.chosen != WEIR_MODE_AUTO) ||
+	    (m == WEIR_MODE_NOIOMMU && !strcmp(e->modes.id[m], "has-iommu")))
+		return "";
+	return e->modes.why[m];
+}
+
+/* Modes often share a reason: "DEV  not cdev, group, compat: REASON". */
 static void print_reasons(const struct entry *e)
 {
-	const char *said = "";
-
 	for (unsigned m = WEIR_MODE_AUTO + 1; m < WEIR_MODE_MAX; m++) {
-		/* The modes often share a reason: say it once. */
-		if (e->modes.usable[m] && *e->modes.why[m] && strcmp(said, e->modes.why[m])) {
-			printf("%s  not %s: %s\n", e->dev, weir_mode_name(m), e->modes.why[m]);
-			said = e->modes.why[m];
-		}
+		const char *why = reason(e, m);
+		unsigned first = WEIR_MODE_AUTO + 1;
+
+		while (first < m && strcmp(reason(e, first), why))
+			first++;
+		if (!*why || first < m)
+			continue;
+		printf("%s  not ", e->dev);
+		for (unsigned k = m; k < WEIR_MODE_MAX; k++)
+			if (!strcmp(reason(e, k), why))
+				printf("%s%s", k == m ? "" : ", ",
+				       weir_mode_name((enum weir_mode)k));
+		printf(": %s\n", why);
 	}
 }
 

@@ -86,10 +86,14 @@ static int identify(struct rt *rt, unsigned i)
 {
 	const char *dev = rt->o.devs[i];
 	struct rt_port *p = &rt->ports[i];
+	enum weir_mode mode;
+	char name[64];
 
 	snprintf(p->name, sizeof(p->name), "%s", dev);
 	p->caps.driver = "none";
-	p->is_pci = !weir_driver_for_scheme(dev) && !weir_bdf_parse(dev, &p->bdf);
+	p->is_pci = !weir_driver_for_scheme(dev) &&
+		    !weir_devstr_split(dev, name, sizeof(name), &mode) &&
+		    !weir_bdf_parse(name, &p->bdf);
 	for (unsigned k = 0; k < i; k++) {
 		const struct rt_port *q = &rt->ports[k];
 		bool same = p->is_pci ? q->is_pci && weir_bdf_equal(p->bdf, q->bdf)

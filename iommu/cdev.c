@@ -24,11 +24,13 @@ static int cdev_node(struct weir *w, const char *sysdev, char out[PATH_MAX])
 	return err ? err : weir_path(out, "%s/vfio/devices/%s", weir_dev(w), name);
 }
 
-static int cdev_probe(struct weir *w, const char *sysdev, char why[WEIR_WHY_LEN], const char **id)
+static int cdev_probe(const struct weir_backend *be, struct weir *w, const char *sysdev,
+		      char why[WEIR_WHY_LEN], const char **id)
 {
 	char node[PATH_MAX];
 	int err;
 
+	(void)be;
 	weir_path(node, "%s/iommu", weir_dev(w));
 	err = weir_probe_node(node,
 			      "the kernel has no IOMMUFD (CONFIG_IOMMUFD, Linux 6.2 or later), "

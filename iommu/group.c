@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Backend: VFIO group + container, type1v2. A container is one address space. The kernel gives it
- * an IOMMU only when the first group enters, and takes the mappings away when the last one leaves;
- * so mappings are kept in weir_ioas and made again whenever a first group enters.
+ * Backends: VFIO group + container, in four kinds that are rows at the end of this file. A container
+ * is one address space. The kernel gives it an IOMMU only when the first group enters, and most kinds
+ * lose the mappings when the last one leaves; so mappings are kept in weir_ioas and made again
+ * whenever a first group enters.
  */
 #include "iommu/internal.h"
 #include "iommu/uapi.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,117 +22,48 @@ struct weir_group {
 	struct weir_ioas *as;
 };
 
-static bool member_is_bridge(const char *dir)
-{
-	char path[PATH_MAX];
-	uint64_t class;
-
-	weir_path(path, "%s/class", dir);
-	return !weir_file_u64(path, &class) && class >> 8 == 0x0604;
-}
-
-/* Append "0000:03:00.1 (igb, eth1)" for a member that keeps the group from being viable. */
-static void add_offender(char *list, size_t size, const char *name, const char *driver,
-			 const char *dir)
-{
-	char net[PATH_MAX], child[64], ifname[32] = "";
-	size_t n = strlen(list);
-
-	weir_path(net, "%s/net", dir);
-	/* An interface of virtio hangs below the virtio device that hangs below this one. */
-	if (weir_dir_first(net, "", ifname, sizeof(ifname)) &&
-	    !weir_dir_first(dir, "virtio", child, sizeof(child))) {
-		weir_path(net, "%s/%s/net", dir, child);
-		weir_dir_first(net, "", ifname, sizeof(ifname));
-	}
-	snprintf(list + n, size - n, "%s%s (%s%s%s)", n ? ", " : "", name, driver,
-		 *ifname ? ", " : "", ifname);
-}
-
-/* Members of the group that are bound to something other than VFIO. Return: how many. */
-static unsigned offenders(const char *sysdev, char *list, size_t size)
-{
-	char dir[PATH_MAX], member[PATH_MAX], driver[64];
-	unsigned n = 0;
-	struct dirent *e;
-	DIR *d;
-
-	list[0] = '\0';
-	weir_path(dir, "%s/iommu_group/devices", sysdev);
-	d = opendir(dir);
-	if (!d)
-		return 0;
-	while ((e = readdir(d))) {
-		if (e->d_name[0] == '.' || weir_path(member, "%s/%s", dir, e->d_name))
-			continue;
-		if (weir_link_base(member, "driver", driver, sizeof(driver)) ||
-		    weir_sys_is_vfio(driver) || !strcmp(driver, "pci-stub") ||
-		    member_is_bridge(member))
-			continue;
-		add_offender(list, size, e->d_name, driver, member);
-		n++;
-	}
-	closedir(d);
-	return n;
-}
-
-static int group_probe(struct weir *w, const char *sysdev, char why[WEIR_WHY_LEN], const char **id)
-{
-	char node[PATH_MAX], list[160];
-	int err;
-
-	weir_path(node, "%s/vfio/vfio", weir_dev(w));
-	err = weir_probe_node(
-		node,
-		"the kernel has no VFIO container (CONFIG_VFIO_GROUP, "
-		"CONFIG_VFIO_CONTAINER), or it is not loaded: try `modprobe vfio-pci`",
-		why, id);
-	if (!err)
-		err = weir_probe_common(sysdev, why, id);
-	if (err)
-		return err;
-	if (offenders(sysdev, list, sizeof(list)))
-		return weir_why(why, id, EBUSY, "group-not-viable",
-				"its IOMMU group %d is not viable: bind or release with it: %s",
-				weir_sys_group(sysdev), list);
-	weir_path(node, "%s/vfio/%d", weir_dev(w), weir_sys_group(sysdev));
-	return weir_probe_node(node, "the kernel has no VFIO groups (CONFIG_VFIO_GROUP)", why, id);
-}
-
 /* --- address space = container --- */
 
 static int group_as_create(struct weir_ioas *as)
 {
+	const struct weir_group_kind *k = as->be->kind;
 	struct weir *w = as->iommu->w;
 	char node[PATH_MAX];
 	int err;
 
-	weir_path(node, "%s/vfio/vfio", weir_dev(w));
+	weir_path(node, "%s/%s", weir_dev(w), k->container);
 	as->fd = open(node, O_RDWR | O_CLOEXEC);
 	if (as->fd < 0)
 		return weir_fail(w, errno, "container-open", "cannot open %s: %s", node,
 				 weir_strerror(errno));
 	err = weir_ioctl(as->fd, VFIO_GET_API_VERSION, NULL);
 	if (err == VFIO_API_VERSION) {
-		err = weir_ioctl(as->fd, VFIO_CHECK_EXTENSION, (void *)VFIO_TYPE1v2_IOMMU);
+		err = weir_ioctl(as->fd, VFIO_CHECK_EXTENSION, (void *)k->type);
 		if (err > 0)
+			err = k->physical ? weir_phys_create(as) : 0;
+		else
+			err = err < 0 ? err : -EOPNOTSUPP;
+		if (!err)
 			return 0;
 	}
 	weir_close_fd(&as->fd);
-	return weir_fail(w, err < 0 ? err : EOPNOTSUPP, "container-type",
-			 "%s offers no type1v2 IOMMU (CONFIG_VFIO_IOMMU_TYPE1; try "
-			 "`modprobe vfio_iommu_type1`)",
-			 node);
+	return weir_fail(w, err < 0 ? err : EOPNOTSUPP, "container-type", "%s offers no %s: %s",
+			 node, k->type_name, k->no_type);
 }
 
 static void group_as_destroy(struct weir_ioas *as)
 {
+	/* A group that would not leave is in no address space of ours any more. */
+	for (struct weir_group *g = as->iommu->groups; g; g = g->next)
+		if (g->as == as)
+			g->as = NULL;
 	weir_close_fd(&as->fd);
+	weir_phys_destroy(as);
 }
 
 static bool group_as_ready(struct weir_ioas *as)
 {
-	return as->ready;
+	return as->ready || as->be->kind->physical;
 }
 
 static int group_as_map(struct weir_ioas *as, const struct weir_iova_map *m)
@@ -248,7 +179,7 @@ static int open_group(struct weir_iodev *d, int id, struct weir_group **out)
 	if (!g)
 		return -ENOMEM;
 	g->id = id;
-	weir_path(node, "%s/vfio/%d", weir_dev(d->w), id);
+	weir_path(node, "%s/%s%d", weir_dev(d->w), d->be->kind->nodes, id);
 	g->fd = open(node, O_RDWR | O_CLOEXEC);
 	if (g->fd < 0) {
 		err = weir_fail(d->w, errno, "group-open", "%s: cannot open %s: %s%s", d->name,
@@ -263,7 +194,7 @@ static int open_group(struct weir_iodev *d, int id, struct weir_group **out)
 		goto fail;
 	}
 	if (!(st.flags & VFIO_GROUP_FLAGS_VIABLE)) {
-		offenders(d->sysdev, list, sizeof(list));
+		weir_group_offenders(d->sysdev, list, sizeof(list));
 		err = weir_fail(d->w, EBUSY, "group-not-viable",
 				"%s: IOMMU group %d is not viable; bind or release with it: %s",
 				d->name, id, list);
@@ -318,11 +249,12 @@ static void group_dev_close(struct weir_iodev *d)
 /* Give a container its IOMMU, and the mappings that were made or asked for before. */
 static int make_ready(struct weir_ioas *as)
 {
-	int err = weir_ioctl(as->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
+	const struct weir_group_kind *k = as->be->kind;
+	int err = weir_ioctl(as->fd, VFIO_SET_IOMMU, (void *)k->type);
 
 	if (err < 0)
 		return err;
-	for (struct weir_iova_map *m = as->maps; m; m = m->next) {
+	for (struct weir_iova_map *m = as->maps; m && !k->physical; m = m->next) {
 		err = group_as_map(as, m);
 		if (err)
 			return err;
@@ -352,8 +284,8 @@ static int enter(struct weir_iodev *d)
 		err = make_ready(as);
 	if (err < 0) {
 		weir_fail(d->w, err, "attach",
-			  "%s: cannot give the container a type1v2 IOMMU with its mappings: %s",
-			  d->name, weir_strerror(err));
+			  "%s: cannot give the container a %s with its mappings: %s", d->name,
+			  d->be->kind->type_name, weir_strerror(err));
 		weir_ioctl(g->fd, VFIO_GROUP_UNSET_CONTAINER, NULL);
 		return err;
 	}
@@ -370,12 +302,14 @@ static int leave(struct weir_iodev *d)
 	if (g->attached)
 		return 0;
 	err = weir_ioctl(g->fd, VFIO_GROUP_UNSET_CONTAINER, NULL);
+	if (err < 0)
+		return err; /* still in there: closing the group takes it out */
 	g->as = NULL;
 	for (struct weir_group *o = d->iommu->groups; o; o = o->next)
 		last &= o->as != d->as;
-	if (last)
+	if (last && !d->be->kind->lasting)
 		d->as->ready = false;
-	return err < 0 ? err : 0;
+	return 0;
 }
 
 static int group_dev_attach(struct weir_iodev *d)
@@ -394,6 +328,11 @@ static int group_dev_attach(struct weir_iodev *d)
 	}
 	fcntl(d->fd, F_SETFD, FD_CLOEXEC);
 	d->group->attached++;
+	if (d->be->kind->physical)
+		weir_log(d->w, WEIR_LOG_WARN, "noiommu-unsafe",
+			 "%s: NO IOMMU stands between this device and memory: it, and whoever "
+			 "controls it, can read and write all of the machine's memory",
+			 d->name);
 	return 0;
 }
 
@@ -404,19 +343,78 @@ static int group_dev_detach(struct weir_iodev *d)
 	return leave(d);
 }
 
-const struct weir_backend weir_backend_group = {
-	.mode = WEIR_MODE_GROUP,
-	.pins = true,
-	.probe = group_probe,
-	.as_create = group_as_create,
-	.as_destroy = group_as_destroy,
-	.as_ready = group_as_ready,
-	.as_map = group_as_map,
-	.as_unmap = group_as_unmap,
-	.as_ranges = group_as_ranges,
-	.dev_open = group_dev_open,
-	.dev_close = group_dev_close,
-	.dev_attach = group_dev_attach,
-	.dev_detach = group_dev_detach,
-	.io = &weir_vfio_devio,
+/* --- the kinds --- */
+
+#define CONTAINER_HELP                                                                        \
+	"the kernel has no VFIO container (CONFIG_VFIO_GROUP, CONFIG_VFIO_CONTAINER), or it " \
+	"is not loaded: try `modprobe vfio-pci`"
+#define TYPE1_HELP "CONFIG_VFIO_IOMMU_TYPE1 is needed; try `modprobe vfio_iommu_type1`"
+
+static const struct weir_group_kind kind_group = {
+	.container = "vfio/vfio",
+	.nodes = "vfio/",
+	.type = VFIO_TYPE1v2_IOMMU,
+	.type_name = "type1v2 IOMMU",
+	.no_container = CONTAINER_HELP,
+	.no_type = TYPE1_HELP,
+};
+
+/* IOMMUFD speaks the container's language too, and its mappings outlive their groups. */
+static const struct weir_group_kind kind_compat = {
+	.container = "iommu",
+	.nodes = "vfio/",
+	.type = VFIO_TYPE1v2_IOMMU,
+	.type_name = "type1v2 IOMMU",
+	.no_container = "the kernel has no IOMMUFD (CONFIG_IOMMUFD, Linux 6.2 or later), or its "
+			"module is not loaded: try `modprobe iommufd`",
+	.no_type = "this IOMMUFD does not speak as a container; use cdev mode",
+	.lasting = true,
+};
+
+static const struct weir_group_kind kind_type1 = {
+	.container = "vfio/vfio",
+	.nodes = "vfio/",
+	.type = VFIO_TYPE1_IOMMU,
+	.type_name = "type1 IOMMU",
+	.no_container = CONTAINER_HELP,
+	.no_type = TYPE1_HELP,
+};
+
+static const struct weir_group_kind kind_noiommu = {
+	.container = "vfio/vfio",
+	.nodes = "vfio/noiommu-",
+	.type = VFIO_NOIOMMU_IOMMU,
+	.type_name = "no-IOMMU mode",
+	.no_container = CONTAINER_HELP,
+	.no_type = "CONFIG_VFIO_NOIOMMU and vfio.enable_unsafe_noiommu_mode=1 are needed, and then "
+		   "a device can reach all memory",
+	.physical = true,
+};
+
+#define GROUP_OPS                                                                                \
+	.probe = weir_group_probe, .as_create = group_as_create, .as_destroy = group_as_destroy, \
+	.as_ready = group_as_ready, .dev_open = group_dev_open, .dev_close = group_dev_close,    \
+	.dev_attach = group_dev_attach, .dev_detach = group_dev_detach, .io = &weir_vfio_devio
+#define TYPE1_OPS                                                                    \
+	GROUP_OPS, .pins = true, .as_map = group_as_map, .as_unmap = group_as_unmap, \
+		   .as_ranges = group_as_ranges
+
+const struct weir_backend weir_backend_group = { .mode = WEIR_MODE_GROUP,
+						 .kind = &kind_group,
+						 TYPE1_OPS };
+const struct weir_backend weir_backend_compat = { .mode = WEIR_MODE_COMPAT,
+						  .kind = &kind_compat,
+						  TYPE1_OPS };
+const struct weir_backend weir_backend_type1 = { .mode = WEIR_MODE_TYPE1,
+						 .kind = &kind_type1,
+						 TYPE1_OPS };
+const struct weir_backend weir_backend_noiommu = {
+	.mode = WEIR_MODE_NOIOMMU,
+	.kind = &kind_noiommu,
+	.only_asked = true,
+	GROUP_OPS,
+	.as_check = weir_phys_check,
+	.as_map = weir_phys_map,
+	.as_unmap = weir_phys_unmap,
+	.as_ranges = weir_phys_ranges,
 };

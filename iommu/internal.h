@@ -7,6 +7,7 @@
 #define WEIR_IOMMU_INTERNAL_H
 
 #include "core/file.h"
+#include "iommu/group.h"
 #include "iommu/hwpt.h"
 #include "iommu/iommu.h"
 #include "iommu/iova.h"
@@ -38,11 +39,14 @@ struct weir_devio_ops {
  * struct weir_backend - one way to talk to the IOMMU
  * @mode: its place in enum weir_mode
  * @scheme: what its device strings begin with ("vfio-user:"); NULL for folders in sysfs
+ * @kind: of a group backend
+ * @only_asked: never taken by WEIR_MODE_AUTO
  * @pins: mappings count against the locked-memory limit
  * @probe: look at a device without touching it; on failure fills @why and @id
  * @as_create: make the kernel's object for an address space
  * @as_destroy: end it; nothing is mapped or attached
  * @as_ready: whether mappings can be made and ranges asked now; NULL means always
+ * @as_check: whether it could be mapped at all, reported if not; NULL means yes
  * @as_map: as weir_ioas_map(), arguments checked. Where the backend says @files, of m->fd when that
  *          is a file; -ENOTTY when this kernel cannot, and m->va is NULL
  * @files: see @as_map; other backends find files mapped at m->va
@@ -63,12 +67,16 @@ struct weir_devio_ops {
 struct weir_backend {
 	enum weir_mode mode;
 	const char *scheme;
+	const struct weir_group_kind *kind;
+	bool only_asked;
 	bool pins;
-	int (*probe)(struct weir *w, const char *sysdev, char why[WEIR_WHY_LEN], const char **id);
+	int (*probe)(const struct weir_backend *be, struct weir *w, const char *sysdev,
+		     char why[WEIR_WHY_LEN], const char **id);
 	int (*as_create)(struct weir_ioas *as);
 	void (*as_destroy)(struct weir_ioas *as);
 	bool (*as_ready)(struct weir_ioas *as);
 	bool files;
+	int (*as_check)(struct weir_ioas *as, const struct weir_iova_map *m);
 	int (*as_map)(struct weir_ioas *as, const struct weir_iova_map *m);
 	int (*as_copy)(struct weir_ioas *as, const struct weir_iova_map *m, struct weir_ioas *from,
 		       uint64_t iova);
@@ -89,6 +97,9 @@ struct weir_backend {
 
 extern const struct weir_backend weir_backend_cdev;
 extern const struct weir_backend weir_backend_group;
+extern const struct weir_backend weir_backend_compat;
+extern const struct weir_backend weir_backend_type1;
+extern const struct weir_backend weir_backend_noiommu;
 extern const struct weir_backend weir_backend_user;
 extern const struct weir_devio_ops weir_vfio_devio;
 
@@ -126,6 +137,7 @@ struct weir_ioas {
 	struct weir_hwpt *hwpts; /* hwpt.c: page tables made of it */
 	int fd;			 /* group.c: the container */
 	bool ready;		 /* group.c: an IOMMU driver has been set */
+	weir_iova_t *pages;	 /* phys.c: physical address of each page of the window */
 	struct vu_user *users;	 /* vfio_user.c: devices and PASIDs attached */
 };
 
@@ -230,6 +242,15 @@ void weir_hwpt_put(struct weir_hwpt *h);
 /* Without users: end it, whosever it is. */
 int weir_hwpt_end(struct weir_hwpt *h);
 
+/* --- phys.c: where nothing translates --- */
+
+int weir_phys_create(struct weir_ioas *as);
+void weir_phys_destroy(struct weir_ioas *as);
+int weir_phys_check(struct weir_ioas *as, const struct weir_iova_map *m);
+int weir_phys_map(struct weir_ioas *as, const struct weir_iova_map *m);
+int weir_phys_unmap(struct weir_ioas *as, const struct weir_iova_map *m);
+int weir_phys_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsigned n, uint64_t *align);
+
 /* --- cdev_attach.c --- */
 
 int weir_cdev_attach(struct weir_iodev *d);
@@ -243,8 +264,14 @@ int weir_cdev_pasid_detach(struct weir_iodev *d, uint32_t pasid, struct weir_ioa
 bool weir_sys_is_vfio(const char *driver);
 /* IOMMU group number, or -ENODEV. */
 int weir_sys_group(const char *sysdev);
+/* Whether the group is one that VFIO made up, because no IOMMU is there. */
+bool weir_sys_group_is_fake(const char *sysdev);
+/* Whether this process has a capability, by number, in its effective set. */
+bool weir_has_cap(struct weir *w, unsigned bit);
 /* Common first questions of every probe: is there an IOMMU, is the driver VFIO's. */
 int weir_probe_common(const char *sysdev, char why[WEIR_WHY_LEN], const char **id);
+/* The second of them. */
+int weir_probe_driver(const char *sysdev, char why[WEIR_WHY_LEN], const char **id);
 /* Whether @node can be opened for read and write; else fills @why with owner, mode and remedy. */
 int weir_probe_node(const char *node, const char *what, char why[WEIR_WHY_LEN], const char **id);
 /* Format into @why and return @err. */

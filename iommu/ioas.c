@@ -31,9 +31,8 @@ int weir_ioas_create(struct weir_iommu *iommu, enum weir_mode mode, struct weir_
 	int err;
 
 	if (mode <= WEIR_MODE_AUTO || mode >= WEIR_MODE_MAX)
-		return weir_fail(
-			iommu->w, EINVAL, "mode",
-			"an address space needs a definite mode: cdev, group or vfio-user");
+		return weir_fail(iommu->w, EINVAL, "mode",
+				 "an address space needs a definite mode, not auto");
 	as = calloc(1, sizeof(*as));
 	if (!as)
 		return -ENOMEM;
@@ -99,8 +98,9 @@ int weir_ioas_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsigned n
 
 	if (!weir_ioas_ready(as))
 		return weir_fail(as->iommu->w, EAGAIN, "ioas-empty",
-				 "in group mode the allowed IOVAs are known only once a device is "
-				 "attached");
+				 "in %s mode the allowed IOVAs are known only once a device is "
+				 "attached",
+				 weir_mode_name(as->be->mode));
 	have = as->be->as_ranges(as, r, n, &a);
 	if (have < 0)
 		return weir_fail(as->iommu->w, have, "iova-ranges",
@@ -189,7 +189,9 @@ int weir_ioas_map_arena(struct weir_ioas *as, const struct weir_arena *a, struct
 	iova = as->window_iova + (uint64_t)(i.base - win.base);
 	if (!is_mapped(as, &i, iova))
 		err = weir_ioas_map(as, i.base, i.size, iova, WEIR_PROT_RW);
-	*dma = (struct weir_dma){ .va_base = win.base, .iova_base = as->window_iova };
+	*dma = (struct weir_dma){ .va_base = win.base,
+				  .iova_base = as->window_iova,
+				  .pages = as->pages };
 	return err;
 }
 
@@ -198,7 +200,9 @@ int weir_ioas_map_arenas(struct weir_ioas *as, struct weir_dma *dma)
 	struct weir *w = as->iommu->w;
 	int err = place_window(as, weir_window(w));
 
-	*dma = (struct weir_dma){ .va_base = weir_window(w).base, .iova_base = as->window_iova };
+	*dma = (struct weir_dma){ .va_base = weir_window(w).base,
+				  .iova_base = as->window_iova,
+				  .pages = as->pages };
 	for (struct weir_arena *a = weir_arena_next(w, NULL); a && !err; a = weir_arena_next(w, a))
 		if (!weir_arena_info(a).is_private)
 			err = weir_ioas_map_arena(as, a, dma);

@@ -7,18 +7,18 @@
 #include <sys/mman.h>
 
 const struct weir_backend *const weir_backends[WEIR_MODE_MAX] = {
-	[WEIR_MODE_CDEV] = &weir_backend_cdev,
-	[WEIR_MODE_GROUP] = &weir_backend_group,
-	[WEIR_MODE_VFIO_USER] = &weir_backend_user,
+	[WEIR_MODE_CDEV] = &weir_backend_cdev,	    [WEIR_MODE_GROUP] = &weir_backend_group,
+	[WEIR_MODE_COMPAT] = &weir_backend_compat,  [WEIR_MODE_TYPE1] = &weir_backend_type1,
+	[WEIR_MODE_VFIO_USER] = &weir_backend_user, [WEIR_MODE_NOIOMMU] = &weir_backend_noiommu,
 };
 
 #define USER_TIMEOUT_MS 5000
 
 static const char *const mode_names[WEIR_MODE_MAX] = {
-	[WEIR_MODE_AUTO] = "auto",
-	[WEIR_MODE_CDEV] = "cdev",
-	[WEIR_MODE_GROUP] = "group",
-	[WEIR_MODE_VFIO_USER] = "vfio-user",
+	[WEIR_MODE_AUTO] = "auto",	 [WEIR_MODE_CDEV] = "cdev",
+	[WEIR_MODE_GROUP] = "group",	 [WEIR_MODE_COMPAT] = "compat",
+	[WEIR_MODE_TYPE1] = "type1",	 [WEIR_MODE_VFIO_USER] = "vfio-user",
+	[WEIR_MODE_NOIOMMU] = "noiommu",
 };
 
 const char *weir_mode_name(enum weir_mode mode)
@@ -105,8 +105,9 @@ void weir_mode_probe(struct weir *w, const char *sysdev, struct weir_mode_report
 		r->usable[i] = -EOPNOTSUPP;
 		if (!is_for(weir_backends[i], sysdev))
 			continue;
-		r->usable[i] = weir_backends[i]->probe(w, sysdev, r->why[i], &r->id[i]);
-		if (!r->usable[i] && r->chosen == WEIR_MODE_AUTO)
+		r->usable[i] =
+			weir_backends[i]->probe(weir_backends[i], w, sysdev, r->why[i], &r->id[i]);
+		if (!r->usable[i] && !weir_backends[i]->only_asked && r->chosen == WEIR_MODE_AUTO)
 			r->chosen = (enum weir_mode)i;
 	}
 }
@@ -121,24 +122,42 @@ static enum weir_mode best_of(const struct weir_mode_report *r)
 	return (enum weir_mode)m;
 }
 
+/* "cdev: reason. group: reason.", each reason once; modes that AUTO would not take are left out. */
+static void all_reasons(const struct weir_mode_report *r, char *out, size_t size)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (unsigned i = WEIR_MODE_AUTO + 1; i < WEIR_MODE_MAX && n < size; i++) {
+		bool said = !*r->why[i] || weir_backends[i]->only_asked;
+
+		for (unsigned k = WEIR_MODE_AUTO + 1; k < i && !said; k++)
+			said = !strcmp(r->why[k], r->why[i]);
+		if (!said)
+			n += (size_t)snprintf(out + n, size - n, "%s%s: %s", n ? ". " : "",
+					      weir_mode_name((enum weir_mode)i), r->why[i]);
+	}
+}
+
 /* Say for every mode why it is not usable; the error is that of the best mode. */
 static int none_usable(struct weir_iodev *d, enum weir_mode asked)
 {
 	const struct weir_mode_report *r = &d->report;
 	enum weir_mode m = asked == WEIR_MODE_AUTO ? best_of(r) : asked;
+	char text[3 * WEIR_WHY_LEN];
 
 	if (!*r->why[m])
 		return weir_fail(d->w, EOPNOTSUPP, "mode",
 				 "%s cannot be used in %s mode: that is for another kind of device",
 				 d->name, weir_mode_name(m));
-	if (asked == WEIR_MODE_AUTO && m == WEIR_MODE_CDEV &&
-	    strcmp(r->why[WEIR_MODE_CDEV], r->why[WEIR_MODE_GROUP]))
-		return weir_fail(d->w, r->usable[WEIR_MODE_GROUP], r->id[WEIR_MODE_GROUP],
-				 "%s cannot be used. cdev: %s. group: %s", d->name,
-				 r->why[WEIR_MODE_CDEV], r->why[WEIR_MODE_GROUP]);
-	return weir_fail(d->w, r->usable[m], r->id[m], "%s cannot be used in %s mode: %s", d->name,
-			 asked == WEIR_MODE_AUTO && m == WEIR_MODE_CDEV ? "any" : weir_mode_name(m),
-			 r->why[m]);
+	if (asked != WEIR_MODE_AUTO || strcmp(r->why[WEIR_MODE_CDEV], r->why[WEIR_MODE_GROUP]) == 0)
+		return weir_fail(d->w, r->usable[m], r->id[m], "%s cannot be used in %s mode: %s",
+				 d->name, asked == WEIR_MODE_AUTO ? "any" : weir_mode_name(m),
+				 r->why[m]);
+	all_reasons(r, text, sizeof(text));
+	if (m == WEIR_MODE_CDEV)
+		m = WEIR_MODE_GROUP;
+	return weir_fail(d->w, r->usable[m], r->id[m], "%s cannot be used. %s", d->name, text);
 }
 
 static int choose(struct weir_iodev *d, enum weir_mode asked)
@@ -150,14 +169,11 @@ static int choose(struct weir_iodev *d, enum weir_mode asked)
 		r->chosen = r->usable[asked] ? WEIR_MODE_AUTO : asked;
 	if (r->chosen == WEIR_MODE_AUTO)
 		return none_usable(d, asked);
-	for (unsigned i = WEIR_MODE_AUTO + 1; i < r->chosen; i++) {
-		if (asked != WEIR_MODE_AUTO && !r->usable[i])
-			continue;
-		if (r->usable[i] && !*r->why[i])
-			continue;
-		weir_info(d->w, "%s: %s mode passed over: %s", d->name, weir_mode_name(i),
-			  asked == WEIR_MODE_AUTO ? r->why[i] : "another one was asked for");
-	}
+	for (unsigned i = WEIR_MODE_AUTO + 1; i < r->chosen; i++)
+		if (!r->usable[i] || (asked == WEIR_MODE_AUTO && *r->why[i]))
+			weir_info(d->w, "%s: %s mode passed over: %s", d->name,
+				  weir_mode_name((enum weir_mode)i),
+				  r->usable[i] ? r->why[i] : "another one was asked for");
 	return 0;
 }
 
@@ -178,7 +194,7 @@ static int open_auto(struct weir_iodev *d)
 	int err = -ENODEV;
 
 	for (unsigned i = r->chosen; i < WEIR_MODE_MAX; i++) {
-		if (r->usable[i])
+		if (r->usable[i] || weir_backends[i]->only_asked)
 			continue;
 		err = try_open(d, (enum weir_mode)i);
 		if (!err) {

@@ -15,16 +15,25 @@
 
 WEIR_BEGIN_DECLS
 
-/* In order of preference; AUTO tries from the safest down. */
+/*
+ * In order of safety; AUTO tries from the first down, and never takes NOIOMMU. cdev hands out one
+ * device, and only that, with address spaces of its own; the others hand out a whole group. Of these,
+ * type1v2 in its own container is what has been used the longest; IOMMUFD's imitation of it gives the
+ * same protection, and is there where a kernel has no container any more; type1 in its first version
+ * comes last, for its unmapping may silently take away more than was asked for.
+ */
 enum weir_mode {
 	WEIR_MODE_AUTO,
 	WEIR_MODE_CDEV,	     /* VFIO cdev + IOMMUFD */
 	WEIR_MODE_GROUP,     /* VFIO group + container, type1v2 */
+	WEIR_MODE_COMPAT,    /* VFIO group + IOMMUFD as the container */
+	WEIR_MODE_TYPE1,     /* VFIO group + container, type1 */
 	WEIR_MODE_VFIO_USER, /* a server on a UNIX socket, "vfio-user:PATH"; never for other devices */
+	WEIR_MODE_NOIOMMU, /* VFIO group without an IOMMU: the device can reach all memory */
 	WEIR_MODE_MAX,
 };
 
-/* "auto", "cdev", "group", "vfio-user" */
+/* "auto", "cdev", "group", "compat", "type1", "vfio-user", "noiommu" */
 WEIR_API const char *weir_mode_name(enum weir_mode mode);
 /* Return: 0, or -EINVAL. */
 WEIR_API int weir_mode_parse(const char *s, enum weir_mode *mode);
@@ -142,7 +151,8 @@ WEIR_API int weir_ioas_ranges(struct weir_ioas *as, struct weir_iova_range *r, u
  * @iova: where; checked against the allowed ranges and what is mapped already
  * @prot: enum weir_prot, as seen by the device
  *
- * Locked memory is computed against the limit before the kernel is asked.
+ * Locked memory is computed against the limit before the kernel is asked. Without an IOMMU no
+ * address can be chosen: -EOPNOTSUPP, weir_ioas_map_arena() is the way.
  * Return: 0; -EINVAL (alignment, overflow), -EEXIST (overlap), -ERANGE (reserved or past the
  * address width), -ENOMEM (memlock), or the kernel's errno.
  */

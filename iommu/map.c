@@ -16,23 +16,7 @@
 
 /* --- before the kernel is asked --- */
 
-/* CAP_IPC_LOCK lifts the limit; bit 14 of the effective set. */
-static bool may_lock_all(struct weir *w)
-{
-	char path[PATH_MAX], line[256];
-	unsigned long long eff = 0;
-	FILE *f;
-
-	weir_path(path, "%s/self/status", weir_proc(w));
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "CapEff: %llx", &eff) == 1)
-			break;
-	fclose(f);
-	return eff >> 14 & 1;
-}
+#define CAP_IPC_LOCK_BIT 14 /* lifts the limit */
 
 static int check_memlock(struct weir_ioas *as, uint64_t len)
 {
@@ -41,7 +25,7 @@ static int check_memlock(struct weir_ioas *as, uint64_t len)
 	struct rlimit rl;
 
 	if (getrlimit(RLIMIT_MEMLOCK, &rl) || rl.rlim_cur == RLIM_INFINITY || need <= rl.rlim_cur ||
-	    may_lock_all(w))
+	    weir_has_cap(w, CAP_IPC_LOCK_BIT))
 		return 0;
 	return weir_fail(
 		w, ENOMEM, "memlock",
@@ -85,7 +69,7 @@ static int check_map(struct weir_ioas *as, const struct weir_iova_map *t)
 		return weir_fail(w, ERANGE, "map-reserved",
 				 "%#llx + %#llx is reserved or past what the IOMMU translates",
 				 (unsigned long long)t->iova, (unsigned long long)t->len);
-	return 0;
+	return as->be->as_check ? as->be->as_check(as, t) : 0;
 }
 
 /* --- locked memory, counted once --- */

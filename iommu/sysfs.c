@@ -60,17 +60,38 @@ int weir_sys_group(const char *sysdev)
 	return *end || end == name || n < 0 || n > INT_MAX ? -ENODEV : (int)n;
 }
 
-int weir_probe_common(const char *sysdev, char why[WEIR_WHY_LEN], const char **id)
+bool weir_sys_group_is_fake(const char *sysdev)
+{
+	char path[PATH_MAX], name[64];
+
+	return !weir_path(path, "%s/iommu_group/name", sysdev) &&
+	       weir_file_read(path, name, sizeof(name)) >= 0 &&
+	       !strncmp(name, "vfio-noiommu", strlen("vfio-noiommu"));
+}
+
+bool weir_has_cap(struct weir *w, unsigned bit)
+{
+	char path[PATH_MAX], line[256];
+	unsigned long long eff = 0;
+	FILE *f;
+
+	weir_path(path, "%s/self/status", weir_proc(w));
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &eff) == 1)
+			break;
+	fclose(f);
+	return eff >> bit & 1;
+}
+
+int weir_probe_driver(const char *sysdev, char why[WEIR_WHY_LEN], const char **id)
 {
 	const char *name = strrchr(sysdev, '/');
 	char driver[64];
 
 	name = name ? name + 1 : sysdev;
-	if (weir_sys_group(sysdev) < 0)
-		return weir_why(
-			why, id, ENODEV, "no-iommu",
-			"no IOMMU stands before the device: switch VT-d or AMD-Vi on in the "
-			"firmware and boot with intel_iommu=on (AMD: amd_iommu=on)");
 	if (weir_link_base(sysdev, "driver", driver, sizeof(driver)))
 		return weir_why(why, id, ENODEV, "not-bound",
 				"no driver is bound: run `weir bind %s`", name);
@@ -79,6 +100,16 @@ int weir_probe_common(const char *sysdev, char why[WEIR_WHY_LEN], const char **i
 				"the kernel driver %s has the device: run `weir bind %s`", driver,
 				name);
 	return 0;
+}
+
+int weir_probe_common(const char *sysdev, char why[WEIR_WHY_LEN], const char **id)
+{
+	if (weir_sys_group(sysdev) < 0 || weir_sys_group_is_fake(sysdev))
+		return weir_why(
+			why, id, ENODEV, "no-iommu",
+			"no IOMMU stands before the device: switch VT-d or AMD-Vi on in the "
+			"firmware and boot with intel_iommu=on (AMD: amd_iommu=on)");
+	return weir_probe_driver(sysdev, why, id);
 }
 
 static void owner_name(const struct stat *st, char *out, size_t size)

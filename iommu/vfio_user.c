@@ -20,11 +20,13 @@ static const char *socket_path(const char *dev)
 	return dev + strlen(SCHEME);
 }
 
-static int user_probe(struct weir *w, const char *dev, char why[WEIR_WHY_LEN], const char **id)
+static int user_probe(const struct weir_backend *be, struct weir *w, const char *dev,
+		      char why[WEIR_WHY_LEN], const char **id)
 {
 	const char *path = socket_path(dev);
 	struct stat st;
 
+	(void)be;
 	(void)w;
 	if (stat(path, &st))
 		return weir_why(why, id, errno, "no-socket", "%s: %s; start the server first", path,

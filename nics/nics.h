@@ -62,10 +62,20 @@ struct weir_port_open_opts {
 };
 
 /**
+ * weir_devstr_split() - take ",mode=MODE" off a device string of the PCI bus
+ * @devstr: "0000:03:00.0,mode=group"; anything else is left alone
+ * @name: receives what comes before, "0000:03:00.0"
+ * @size: room in @name
+ * @mode: set if the string names one
+ * Return: 0; -EINVAL for another option, or a mode that there is not.
+ */
+WEIR_API int weir_devstr_split(const char *devstr, char *name, size_t size, enum weir_mode *mode);
+
+/**
  * weir_port_open() - make a port of a device string
  * @iommu: place for address spaces; arenas must exist before
- * @devstr: "0000:03:00.0", "03:00.0", "vfio-user:PATH", "vhost-user:PATH", "vhost:PATH", "null:",
- *          "pcap:in.pcap,out.pcap"
+ * @devstr: "0000:03:00.0", "03:00.0", either with ",mode=MODE" (which goes before @opts),
+ *          "vfio-user:PATH", "vhost-user:PATH", "vhost:PATH", "null:", "pcap:in.pcap,out.pcap"
  * @opts: NULL for defaults
  * @out: close with weir_port_close()
  * Return: 0; -EINVAL (string), -ENODEV, -EOPNOTSUPP (no driver), or see weir_iodev_open().

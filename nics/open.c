@@ -2,6 +2,8 @@
 /* From a device string to a port. */
 #include "nics/nics.h"
 
+#include <stdio.h>
+
 const struct weir_driver *weir_driver_for(const struct weir_pci_info *info,
 					  const struct weir_pci_id **id)
 {
@@ -93,6 +95,46 @@ const char *weir_user_path(const char *devstr)
 	return strncmp(devstr, scheme, sizeof(scheme) - 1) ? NULL : devstr + sizeof(scheme) - 1;
 }
 
+int weir_devstr_split(const char *devstr, char *name, size_t size, enum weir_mode *mode)
+{
+	const char *comma = strchr(devstr, ',');
+	size_t n = comma ? (size_t)(comma - devstr) : strlen(devstr);
+	struct weir_bdf bdf;
+
+	if (n >= size)
+		return -EINVAL;
+	memcpy(name, devstr, n);
+	name[n] = '\0';
+	if (!comma || weir_bdf_parse(name, &bdf))
+		return snprintf(name, size, "%s", devstr) < (int)size ? 0 : -EINVAL;
+	if (strncmp(comma, ",mode=", strlen(",mode=")))
+		return -EINVAL;
+	return weir_mode_parse(comma + strlen(",mode="), mode);
+}
+
+/* A device of the PCI bus, perhaps with a mode of its own. */
+static int open_named(struct weir_iommu *iommu, const char *devstr,
+		      const struct weir_port_open_opts *opts, struct weir_port **out)
+{
+	struct weir_port_open_opts o = *opts;
+	struct weir *w = weir_iommu_handle(iommu);
+	struct weir_bdf bdf;
+	char name[64];
+
+	if (weir_devstr_split(devstr, name, sizeof(name), &o.mode))
+		return weir_fail(w, EINVAL, "device-string",
+				 "\"%s\": after the address of a device comes nothing, or "
+				 "\",mode=\" and auto, cdev, group, compat, type1 or noiommu",
+				 devstr);
+	if (weir_bdf_parse(name, &bdf))
+		return weir_fail(w, EINVAL, "device-string",
+				 "\"%s\" is no device: take a PCI address (0000:03:00.0), "
+				 "vfio-user:SOCKET, vhost-user:SOCKET, vhost:SOCKET, null: or "
+				 "pcap:IN,OUT",
+				 devstr);
+	return open_pci(iommu, bdf, &o, out);
+}
+
 int weir_port_open(struct weir_iommu *iommu, const char *devstr,
 		   const struct weir_port_open_opts *opts, struct weir_port **out)
 {
@@ -100,19 +142,12 @@ int weir_port_open(struct weir_iommu *iommu, const char *devstr,
 	struct weir *w = weir_iommu_handle(iommu);
 	const struct weir_driver *drv = weir_driver_for_scheme(devstr);
 	const char *path = weir_user_path(devstr);
-	struct weir_bdf bdf;
 
 	if (drv)
 		return drv->open(w, devstr, strchr(devstr, ':') + 1, out);
 	if (path)
 		return open_user(iommu, devstr, path, opts ? opts : &none, out);
-	if (weir_bdf_parse(devstr, &bdf))
-		return weir_fail(
-			w, EINVAL, "device-string",
-			"\"%s\" is no device: take a PCI address (0000:03:00.0), "
-			"vfio-user:SOCKET, vhost-user:SOCKET, vhost:SOCKET, null: or pcap:IN,OUT",
-			devstr);
-	return open_pci(iommu, bdf, opts ? opts : &none, out);
+	return open_named(iommu, devstr, opts ? opts : &none, out);
 }
 
 struct weir_pci *weir_port_pci(struct weir_port *p)

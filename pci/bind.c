@@ -131,6 +131,15 @@ static const char *driver_now(struct target *t)
 
 /* --- bind --- */
 
+/* Whoever runs the machine has told the kernel to give out devices without an IOMMU. */
+static bool may_go_without(struct weir *w)
+{
+	char path[PATH_MAX], text[8];
+
+	weir_path(path, "%s/module/vfio/parameters/enable_unsafe_noiommu_mode", weir_sysfs(w));
+	return weir_file_read(path, text, sizeof(text)) >= 0 && *text == 'Y';
+}
+
 static int check_bind(struct target *t, unsigned flags)
 {
 	char path[PATH_MAX], what[256];
@@ -143,12 +152,18 @@ static int check_bind(struct target *t, unsigned flags)
 				"%s is the interface %s, which is in use:%s; take that away "
 				"from it, or use --force",
 				t->name, t->info.netdevs[i], what);
-	if (t->info.group < 0)
+	if (t->info.group < 0 && !may_go_without(w))
 		return weir_fail(
 			w, ENODEV, "no-iommu",
 			"%s stands behind no IOMMU, so vfio-pci would refuse it: switch VT-d "
 			"or AMD-Vi on in the firmware and boot with intel_iommu=on (AMD: "
 			"amd_iommu=on)",
+			t->name);
+	if (t->info.group < 0)
+		weir_log(
+			w, WEIR_LOG_WARN, "noiommu-unsafe",
+			"%s stands behind NO IOMMU: it can be used in noiommu mode only, and whoever "
+			"uses it can reach all of the machine's memory",
 			t->name);
 	weir_path(path, "%s/bus/pci/drivers/" WEIR_VFIO_DRIVER, weir_sysfs(w));
 	if (access(path, F_OK))
@@ -231,16 +246,29 @@ int weir_pci_bind(struct weir *w, struct weir_bdf bdf, unsigned flags)
 
 /* --- release --- */
 
+/* "/dev/vfio/5", or "/dev/vfio/noiommu-5". */
+static bool is_group_node(const char *target, int group)
+{
+	const char *s = strstr(target, "/dev/vfio/");
+	char *end;
+
+	if (!s)
+		return false;
+	s += strlen("/dev/vfio/");
+	if (!strncmp(s, "noiommu-", strlen("noiommu-")))
+		s += strlen("noiommu-");
+	return *s >= '0' && *s <= '9' && strtol(s, &end, 10) == group && !*end;
+}
+
 /* Whether a process holds one of the device's nodes open. */
 static bool held_by(struct weir *w, const struct weir_pci_info *info, const char *pid)
 {
-	char dir[PATH_MAX], link[PATH_MAX], target[PATH_MAX], group[64];
+	char dir[PATH_MAX], link[PATH_MAX], target[PATH_MAX];
 	struct dirent *e;
 	bool held = false;
 	ssize_t n;
 	DIR *d;
 
-	snprintf(group, sizeof(group), "/vfio/%d", info->group);
 	weir_path(dir, "%s/%s/fd", weir_proc(w), pid);
 	d = opendir(dir);
 	if (!d)
@@ -252,8 +280,7 @@ static bool held_by(struct weir *w, const struct weir_pci_info *info, const char
 			continue;
 		target[n] = '\0';
 		held = (*info->cdev && !strcmp(target, info->cdev)) ||
-		       ((size_t)n > strlen(group) && strstr(target, "/dev") &&
-			!strcmp(target + n - strlen(group), group));
+		       is_group_node(target, info->group);
 	}
 	closedir(d);
 	return held;

@@ -160,7 +160,7 @@ try "bind --vfs: no number" 2 "whole number" "$weir" bind --vfs many 0000:03:00.
 try "l2fwd: no device" 2 "name pairs of devices" "$weir" l2fwd
 try "l2fwd: odd number of devices" 2 "not 3" "$weir" l2fwd null: null: null:
 try "l2fwd: too many devices" 2 "not 18" "$weir" l2fwd $(yes null: | head -18)
-try "l2fwd: bad mode" 2 "auto, cdev or group" "$weir" l2fwd --mode noiommu null: null:
+try "l2fwd: bad mode" 2 "auto, cdev, group, compat, type1 or noiommu" "$weir" l2fwd --mode no-iommu null: null:
 try "l2fwd: bad cores" 2 "--cores wants" "$weir" l2fwd --cores 1- null: null:
 try "l2fwd: bad number" 2 "--queues wants a whole number" "$weir" l2fwd -q 0 null: null:
 try "l2fwd: bad MAC" 2 "no MAC address" "$weir" l2fwd --mac-rewrite=1:2:3 null: null:
@@ -172,6 +172,9 @@ try "capture: bad snap length" 2 "-s wants" "$weir" capture -w x.pcap -s -1 null
 
 try "unknown device" 1 "no PCI device 0000:99:00.0" "$weir" l2fwd 99:00.0 null:
 try "no device string" 1 '"eth0" is no device' "$weir" l2fwd eth0 null:
+try "bad mode of one device" 1 "after the address of a device" "$weir" l2fwd 0000:ff:1f.7,mode=vdpa null:
+try "other option of one device" 1 "after the address of a device" "$weir" capture 0000:ff:1f.7,node=1 -w x.pcap
+try "mode of one device" 1 "0000:ff:1f.7" "$weir" capture 0000:ff:1f.7,mode=type1 -w x.pcap
 try "unknown scheme" 1 "is no device" "$weir" capture tap:x -w x.pcap
 try "bind: unknown device" 1 "no-device" "$weir" bind 0000:99:00.0
 try "null: with nonsense" 1 "frame length" "$weir" l2fwd null:13 null:

@@ -30,7 +30,7 @@
 #define FV_VECTORS     10
 #define FV_REGION(off) ((unsigned)((off) >> 40))
 
-enum fv_kind { FV_NONE, FV_IOMMUFD, FV_CDEV, FV_CONTAINER, FV_GROUP, FV_DEVICE };
+enum fv_kind { FV_NONE, FV_IOMMUFD, FV_CDEV, FV_CONTAINER, FV_GROUP, FV_DEVICE, FV_PAGEMAP };
 
 struct fv_map {
 	uint64_t iova, len;
@@ -41,7 +41,8 @@ struct fv_map {
 /* An IOAS, or the IOMMU domain of a container. */
 struct fv_space {
 	bool alive;
-	int owner; /* fd */
+	bool physical; /* of a container without an IOMMU */
+	int owner;     /* fd */
 	unsigned users;
 	struct fv_map maps[FV_MAPS];
 	unsigned n_maps;
@@ -85,6 +86,9 @@ static struct fake {
 	bool no_hw_info, no_hwpt_pasid, no_copy, no_dmabuf, no_replace;
 	unsigned pins; /* so many were made */
 	uint64_t vtd_cap, vtd_ecap;
+	bool no_iommu; /* see fv_no_iommu() */
+	bool pagemap_hidden, pagemap_crooked;
+	bool unset_fails;
 	bool no_map_file, no_type1v2, no_caps, no_reset, cdev_refuses, no_aer;
 	/* BAR 3's capabilities as raw bytes, from offset sizeof(struct vfio_region_info) on */
 	uint8_t blob[512];
@@ -177,7 +181,8 @@ static int fv_open_node(const char *node)
 		kind = FV_CONTAINER;
 	else if (sscanf(node, "vfio/devices/vfio%u", &index) == 1)
 		kind = FV_CDEV;
-	else if (sscanf(node, "vfio/%u", &index) == 1)
+	else if (sscanf(node, "vfio/%u", &index) == 1 ||
+		 sscanf(node, "vfio/noiommu-%u", &index) == 1)
 		kind = FV_GROUP;
 	assert_int_not_equal(kind, FV_NONE);
 	if (kind == FV_GROUP && fake.groups[index].fd >= 0)
@@ -189,6 +194,36 @@ static int fv_open_node(const char *node)
 	fake.fds[fd].kind = kind;
 	fake.fds[fd].index = index;
 	return fd;
+}
+
+/* Physical memory of the machine without an IOMMU: hugepages in no order. */
+static uint64_t fv_phys(uintptr_t va)
+{
+	uint64_t page = va >> 21;
+
+	return ((page * 2654435761u) % 100003 + 5) << 21 | (va & ((1u << 21) - 1));
+}
+
+static int fv_open_pagemap(void)
+{
+	int fd = __real_memfd_create("fake-pagemap", MFD_CLOEXEC);
+
+	assert_true(fd >= 0 && fd < FV_FDS);
+	fake.fds[fd].kind = FV_PAGEMAP;
+	return fd;
+}
+
+static uint64_t fv_pagemap_word(off_t off)
+{
+	uintptr_t va = (uintptr_t)off / 8 * 4096;
+	uint64_t pfn = fv_phys(va) >> 12;
+
+	if (fake.pagemap_hidden)
+		pfn = 0;
+	/* The last page of a hugepage is elsewhere: it was none. */
+	if (fake.pagemap_crooked && (va >> 12 & 511) == 511)
+		pfn ^= 1u << 12;
+	return 1ull << 63 | pfn;
 }
 
 int __wrap_open(const char *path, int flags, ...)
@@ -209,7 +244,10 @@ int __wrap_open(const char *path, int flags, ...)
 		mode = va_arg(ap, mode_t);
 		va_end(ap);
 	}
-	return fv_fails("open-file") ? -1 : __real_open(path, flags, mode);
+	if (fv_fails("open-file"))
+		return -1;
+	fs_path(dev, "proc/self/pagemap");
+	return strcmp(path, dev) ? __real_open(path, flags, mode) : fv_open_pagemap();
 }
 
 static void fv_close_device(struct fv_dev *d)
@@ -228,8 +266,10 @@ int __wrap_close(int fd)
 
 		switch (fake.fds[fd].kind) {
 		case FV_NONE:
+		case FV_PAGEMAP:
 			break;
 		case FV_IOMMUFD:
+			fake.order_faults += fv_groups_in(fd);
 			for (unsigned k = 0; k < FV_DEVS; k++)
 				fake.order_faults +=
 					fake.devs[k].fd >= 0 && fake.devs[k].iommufd == fd;
@@ -298,6 +338,13 @@ ssize_t __wrap_pread(int fd, void *buf, size_t len, off_t off)
 
 	if (fv_fails("pread"))
 		return -1;
+	if (fd >= 0 && fd < FV_FDS && fake.fds[fd].kind == FV_PAGEMAP) {
+		uint64_t word = fv_pagemap_word(off);
+
+		assert_int_equal(len, 8);
+		memcpy(buf, &word, 8);
+		return 8;
+	}
 	if (!d)
 		return __real_pread(fd, buf, len, off);
 	assert_int_equal(FV_REGION(off), 7);
@@ -355,6 +402,9 @@ int __wrap_eventfd(unsigned v, int flags)
 
 int __wrap_memfd_create(const char *name, unsigned flags)
 {
+	/* Ordinary memory passes for hugepages: not every machine has some. */
+	if (fake.no_iommu && flags & MFD_HUGETLB)
+		flags = MFD_CLOEXEC;
 	return fv_fails("memfd_create") ? -1 : __real_memfd_create(name, flags);
 }
 
@@ -422,6 +472,28 @@ static void fv_begin(void)
 	fs_put("", "dev/iommu");
 	fs_put("", "dev/vfio/vfio");
 	fs_put("CapEff:\t0000000000000000\n", "proc/self/status");
+}
+
+/* The same machine without an IOMMU, and with a kernel that was told to allow that. */
+static inline void fv_no_iommu(void)
+{
+	fake.no_iommu = true;
+	for (unsigned g = 5; g <= 6; g++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "sys/kernel/iommu_groups/%u/name", g);
+		fs_put("vfio-noiommu\n", name);
+		snprintf(name, sizeof(name), "dev/vfio/%u", g);
+		fs_remove(name);
+		snprintf(name, sizeof(name), "dev/vfio/noiommu-%u", g);
+		fs_put("", name);
+	}
+	for (unsigned i = 0; i < FV_DEVS; i++)
+		fs_remove(fs_dev(fake.devs[i].name, "vfio-dev"));
+	fs_remove("dev/vfio/devices");
+	fs_put("CapEff:\t000001ffffffffff\n", "proc/self/status");
+	fs_put("Hugepagesize:    2048 kB\n", "proc/meminfo");
+	fs_put("", "proc/self/pagemap");
 }
 
 /* Nothing of the kernel's is left, and nothing was done in a wrong order. */

@@ -3,6 +3,8 @@
 #ifndef WEIR_TESTS_FAKE_VFIO_ABI_H
 #define WEIR_TESTS_FAKE_VFIO_ABI_H
 
+static int fv_container(int fd, unsigned long req, void *arg);
+
 /* --- objects --- */
 
 static unsigned fv_live_spaces(void)
@@ -251,7 +253,7 @@ static int fv_iommufd(int fd, unsigned long req, void *arg)
 	case UAPI_IOMMU_HWPT_ALLOC:
 		return fv_hwpt_alloc(fd, arg);
 	default:
-		return fv_err(ENOTTY);
+		return fv_container(fd, req, arg);
 	}
 }
 
@@ -444,6 +446,14 @@ static int fv_info(struct vfio_iommu_type1_info *info)
 	return 0;
 }
 
+static bool fv_has_type(uintptr_t type)
+{
+	if (type == VFIO_NOIOMMU_IOMMU)
+		return fake.no_iommu;
+	return !fake.no_iommu && (type == VFIO_TYPE1_IOMMU || type == VFIO_TYPE1v2_IOMMU) &&
+	       !(type == VFIO_TYPE1v2_IOMMU && fake.no_type1v2);
+}
+
 static int fv_container(int fd, unsigned long req, void *arg)
 {
 	struct vfio_iommu_type1_dma_unmap *un = arg;
@@ -455,16 +465,18 @@ static int fv_container(int fd, unsigned long req, void *arg)
 	case VFIO_GET_API_VERSION:
 		return VFIO_API_VERSION;
 	case VFIO_CHECK_EXTENSION:
-		return (uintptr_t)arg == VFIO_TYPE1v2_IOMMU && !fake.no_type1v2;
+		return fv_has_type((uintptr_t)arg);
 	case VFIO_SET_IOMMU:
-		/* Only once a group has entered. */
-		if (s || !fv_groups_in(fd) || (uintptr_t)arg != VFIO_TYPE1v2_IOMMU)
+		/* Only once a group has entered; a container takes one, IOMMUFD has made its own. */
+		if (!fv_groups_in(fd) || !fv_has_type((uintptr_t)arg) ||
+		    !s != (fake.fds[fd].kind == FV_CONTAINER))
 			return fv_err(EINVAL);
-		fv_new_space(fd, &id);
+		if (!s)
+			fv_new_space(fd, &id)->physical = (uintptr_t)arg == VFIO_NOIOMMU_IOMMU;
 		return 0;
 	}
-	if (!s)
-		return fv_err(EINVAL);
+	if (!s || s->physical)
+		return fv_err(s ? ENOTTY : EINVAL);
 	switch (req) {
 	case VFIO_IOMMU_GET_INFO:
 		return fv_info(arg);
@@ -488,7 +500,8 @@ static void fv_leave(struct fv_group *g)
 	struct fv_space *s = fv_domain(container);
 
 	g->container = -1;
-	if (s && !fv_groups_in(container))
+	/* IOMMUFD keeps what it has until its descriptor ends. */
+	if (s && !fv_groups_in(container) && fake.fds[container].kind == FV_CONTAINER)
 		s->alive = false;
 }
 
@@ -524,6 +537,19 @@ static bool fv_group_in_use(unsigned group)
 	return false;
 }
 
+static int fv_enter(struct fv_group *g, int fd)
+{
+	enum fv_kind kind = fake.fds[fd].kind;
+	unsigned id;
+
+	if (g->container >= 0 || (kind != FV_CONTAINER && kind != FV_IOMMUFD))
+		return fv_err(EINVAL);
+	if (kind == FV_IOMMUFD && !fv_domain(fd))
+		fv_new_space(fd, &id);
+	g->container = fd;
+	return 0;
+}
+
 static int fv_group(unsigned index, unsigned long req, void *arg)
 {
 	struct fv_group *g = &fake.groups[index];
@@ -537,12 +563,9 @@ static int fv_group(unsigned index, unsigned long req, void *arg)
 			    (g->container < 0 ? 0u : VFIO_GROUP_FLAGS_CONTAINER_SET);
 		return 0;
 	case VFIO_GROUP_SET_CONTAINER:
-		if (g->container >= 0 || fake.fds[*(int *)arg].kind != FV_CONTAINER)
-			return fv_err(EINVAL);
-		g->container = *(int *)arg;
-		return 0;
+		return fv_enter(g, *(int *)arg);
 	case VFIO_GROUP_UNSET_CONTAINER:
-		if (g->container < 0)
+		if (g->container < 0 || fake.unset_fails)
 			return fv_err(EINVAL);
 		if (fv_group_in_use(index)) {
 			fake.order_faults++;

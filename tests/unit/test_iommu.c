@@ -34,7 +34,19 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const enum weir_mode modes[] = { WEIR_MODE_CDEV, WEIR_MODE_GROUP };
+static const enum weir_mode modes[] = { WEIR_MODE_CDEV, WEIR_MODE_GROUP, WEIR_MODE_COMPAT,
+					WEIR_MODE_TYPE1 };
+#define MODES WEIR_ARRAY_SIZE(modes)
+
+/* The modes that claim whole groups; whether mappings outlive the groups. */
+static const struct {
+	enum weir_mode mode;
+	bool lasting;
+} group_modes[] = {
+	{ WEIR_MODE_GROUP, false },
+	{ WEIR_MODE_COMPAT, true },
+	{ WEIR_MODE_TYPE1, false },
+};
 
 static struct weir_iodev *open_dev(unsigned i, enum weir_mode mode)
 {
@@ -84,7 +96,7 @@ static void test_mode_names(void **state)
 	}
 	assert_int_equal(weir_mode_parse("", &m), -EINVAL);
 	assert_int_equal(weir_mode_parse("cde", &m), -EINVAL);
-	assert_int_equal(weir_mode_parse("noiommu", &m), -EINVAL);
+	assert_int_equal(weir_mode_parse("noiommux", &m), -EINVAL);
 	assert_string_equal(weir_mode_name(99), "?");
 }
 
@@ -104,7 +116,7 @@ static struct weir_ioas *space(enum weir_mode mode, struct weir_iodev **d)
 static void test_map(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < 2; m++) {
+	for (unsigned m = 0; m < MODES; m++) {
 		struct weir_iodev *d;
 		struct weir_ioas *as = space(modes[m], &d);
 		char *va = weir_arena_info(arena()).base;
@@ -156,7 +168,7 @@ static void test_map(void **state)
 static void test_kernel_refuses_map(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < 2; m++) {
+	for (unsigned m = 0; m < MODES; m++) {
 		struct weir_iodev *d;
 		struct weir_ioas *as = space(modes[m], &d);
 		char *va = weir_arena_info(arena()).base;
@@ -233,7 +245,7 @@ static void test_memlock(void **state)
 static void test_growing_ranges(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < 2; m++) {
+	for (unsigned m = 0; m < MODES; m++) {
 		struct weir_iova_range r[80];
 		struct weir_iodev *d;
 		struct weir_ioas *as = space(modes[m], &d);
@@ -277,7 +289,7 @@ static void test_old_type1(void **state)
 static void test_alloc_iova(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < 2; m++) {
+	for (unsigned m = 0; m < MODES; m++) {
 		struct weir_iodev *d;
 		struct weir_ioas *as = space(modes[m], &d);
 		struct weir_arena *a = arena();
@@ -308,7 +320,7 @@ static void test_alloc_iova(void **state)
 static void test_map_arenas(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < 2; m++) {
+	for (unsigned m = 0; m < MODES; m++) {
 		struct weir_iodev *d;
 		struct weir_ioas *as = space(modes[m], &d);
 		struct weir_arena *a = arena(), *b;
@@ -347,7 +359,7 @@ static void test_map_arenas(void **state)
 static void test_states(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < 2; m++) {
+	for (unsigned m = 0; m < MODES; m++) {
 		struct weir_ioas *as, *other;
 		struct weir_region r;
 		struct weir_iodev *d = open_dev(0, modes[m]);
@@ -363,7 +375,7 @@ static void test_states(void **state)
 		assert_int_equal(weir_iodev_reset(d), -ENODEV);
 		assert_int_equal(weir_iodev_detach(d), 0);
 		/* An address space of the other mode. */
-		assert_int_equal(weir_ioas_create(iommu, modes[1 - m], &other), 0);
+		assert_int_equal(weir_ioas_create(iommu, modes[(m + 1) % MODES], &other), 0);
 		assert_int_equal(weir_iodev_attach(d, other), -EINVAL);
 		assert_said("attach");
 		assert_int_equal(weir_ioas_destroy(other), 0);
@@ -393,7 +405,7 @@ static void test_states(void **state)
 static void test_closed_early(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < 2; m++) {
+	for (unsigned m = 0; m < MODES; m++) {
 		struct weir_iodev *d = open_dev(0, modes[m]);
 		struct weir_ioas *as;
 		uint32_t v = 0;
@@ -463,16 +475,14 @@ static void test_no_type1(void **state)
 }
 
 /* Two devices of one group share the address space, and the last one out takes the group along. */
-static void test_one_group(void **state)
+static void one_group_in(enum weir_mode mode, bool lasting)
 {
-	struct weir_iodev *a = open_dev(0, WEIR_MODE_GROUP), *b = open_dev(1, WEIR_MODE_GROUP);
+	struct weir_iodev *a = open_dev(0, mode), *b = open_dev(1, mode);
 	struct weir_ioas *as, *other;
 	struct weir_dma dma;
 
-	(void)state;
-	arena();
-	assert_int_equal(weir_ioas_create(iommu, WEIR_MODE_GROUP, &as), 0);
-	assert_int_equal(weir_ioas_create(iommu, WEIR_MODE_GROUP, &other), 0);
+	assert_int_equal(weir_ioas_create(iommu, mode, &as), 0);
+	assert_int_equal(weir_ioas_create(iommu, mode, &other), 0);
 	assert_int_equal(weir_iodev_attach(a, as), 0);
 	assert_int_equal(weir_iodev_attach(b, other), -EBUSY);
 	assert_said("group-shared");
@@ -482,19 +492,19 @@ static void test_one_group(void **state)
 	weir_iodev_close(a);
 	assert_int_equal(fv_maps(), 1);
 	weir_iodev_close(b);
-	assert_int_equal(fv_live_spaces(), 0);
+	assert_int_equal(fv_live_spaces(), lasting);
+	assert_int_equal(weir_ioas_destroy(as), 0);
+	assert_int_equal(weir_ioas_destroy(other), 0);
 }
 
 /* Two groups in one container; then none, and in again: the mappings are there as before. */
-static void test_two_groups(void **state)
+static void two_groups_in(enum weir_mode mode, bool lasting)
 {
-	struct weir_iodev *a = open_dev(0, WEIR_MODE_GROUP), *b = open_dev(2, WEIR_MODE_GROUP);
+	struct weir_iodev *a = open_dev(0, mode), *b = open_dev(2, mode);
 	struct weir_ioas *as;
 	struct weir_dma dma, again;
 
-	(void)state;
-	arena();
-	assert_int_equal(weir_ioas_default(iommu, WEIR_MODE_GROUP, &as), 0);
+	assert_int_equal(weir_ioas_default(iommu, mode, &as), 0);
 	/* Before any device: no ranges, but a mapping may be asked for. */
 	assert_int_equal(weir_ioas_ranges(as, NULL, 0, &(uint64_t){ 0 }), -EAGAIN);
 	assert_said("ioas-empty");
@@ -508,9 +518,10 @@ static void test_two_groups(void **state)
 	assert_int_equal(weir_iodev_detach(a), 0);
 	assert_int_equal(fv_maps(), 2);
 	assert_int_equal(weir_iodev_detach(b), 0);
-	assert_int_equal(fv_live_spaces(), 0);
+	assert_int_equal(fv_live_spaces(), lasting);
 	/* Unmapping while nobody is in takes it out of the book alone. */
 	assert_int_equal(weir_ioas_unmap(as, 1ull << 38, 4096), 0);
+	assert_int_equal(fv_maps(), lasting);
 	assert_int_equal(weir_iodev_attach(b, as), 0);
 	assert_int_equal(fv_maps(), 1);
 	assert_int_equal(weir_ioas_map_arenas(as, &again), 0);
@@ -518,25 +529,173 @@ static void test_two_groups(void **state)
 	assert_int_equal(fv_maps(), 1);
 	weir_iodev_close(a);
 	weir_iodev_close(b);
+	assert_int_equal(weir_ioas_destroy(as), 0);
 }
 
 /* A mapping asked for before the first device, where this device's IOMMU has a hole. */
-static void test_early_map_in_hole(void **state)
+static void early_map_in_hole_in(enum weir_mode mode, bool lasting)
 {
-	struct weir_iodev *d = open_dev(0, WEIR_MODE_GROUP);
+	struct weir_iodev *d = open_dev(0, mode);
 	struct weir_ioas *as;
 
-	(void)state;
-	arena();
-	assert_int_equal(weir_ioas_default(iommu, WEIR_MODE_GROUP, &as), 0);
+	assert_int_equal(weir_ioas_default(iommu, mode, &as), 0);
 	assert_int_equal(weir_ioas_map(as, weir_window(w).base, 4096, 0xfee00000, 3), 0);
 	assert_true(weir_iodev_attach(d, as) < 0);
 	assert_said("attach");
 	assert_int_equal(weir_ioas_devices(as), 0);
-	assert_int_equal(fv_live_spaces(), 0);
+	assert_int_equal(fv_live_spaces(), lasting);
 	assert_int_equal(weir_ioas_unmap(as, 0xfee00000, 4096), 0);
 	assert_int_equal(weir_iodev_attach(d, as), 0);
 	weir_iodev_close(d);
+	assert_int_equal(weir_ioas_destroy(as), 0);
+}
+
+static void test_groups(void **state)
+{
+	struct weir_arena *a = arena();
+
+	(void)state;
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(group_modes); i++) {
+		one_group_in(group_modes[i].mode, group_modes[i].lasting);
+		two_groups_in(group_modes[i].mode, group_modes[i].lasting);
+		early_map_in_hole_in(group_modes[i].mode, group_modes[i].lasting);
+	}
+	weir_arena_destroy(a);
+}
+
+/* A group that the kernel does not let out stays where it is, in our book too. */
+static void test_group_stays(void **state)
+{
+	struct weir_iodev *d = open_dev(0, WEIR_MODE_GROUP);
+	struct weir_ioas *as, *other;
+
+	(void)state;
+	assert_int_equal(weir_ioas_create(iommu, WEIR_MODE_GROUP, &as), 0);
+	assert_int_equal(weir_ioas_create(iommu, WEIR_MODE_GROUP, &other), 0);
+	assert_int_equal(weir_iodev_attach(d, as), 0);
+	fake.unset_fails = true;
+	unit_hush();
+	assert_int_equal(weir_iodev_detach(d), -EINVAL);
+	assert_int_equal(weir_iodev_attach(d, other), -EBUSY);
+	assert_said("group-shared");
+	/* It can be used where it is. */
+	assert_int_equal(weir_iodev_attach(d, as), 0);
+	weir_iodev_close(d);
+	fake.unset_fails = false;
+	assert_int_equal(weir_ioas_destroy(as), 0);
+	assert_int_equal(weir_ioas_destroy(other), 0);
+}
+
+/* --- no IOMMU --- */
+
+static void test_noiommu_asked(void **state)
+{
+	struct weir_mode_report r;
+	char dir[PATH_MAX];
+
+	(void)state;
+	weir_pci_sysdev(w, fv_bdf[0], dir, sizeof(dir));
+	/* There is an IOMMU: nobody goes without. */
+	assert_int_equal(try_dev(0, WEIR_MODE_NOIOMMU), -EOPNOTSUPP);
+	assert_said("has-iommu");
+	fv_no_iommu();
+	weir_mode_probe(w, dir, &r);
+	assert_int_equal(r.usable[WEIR_MODE_NOIOMMU], 0);
+	for (unsigned m = 0; m < MODES; m++)
+		assert_string_equal(r.id[modes[m]], "no-iommu");
+	/* It could be used, and is not chosen. */
+	assert_int_equal(r.chosen, WEIR_MODE_AUTO);
+	assert_int_equal(try_dev(0, WEIR_MODE_AUTO), -ENODEV);
+	assert_said("no-iommu");
+	assert_int_equal(try_dev(0, WEIR_MODE_NOIOMMU), 0);
+	/* Without the right to. */
+	fs_put("CapEff:\t0000000000000000\n", "proc/self/status");
+	assert_int_equal(try_dev(0, WEIR_MODE_NOIOMMU), -EPERM);
+	assert_said("noiommu-caps");
+	fs_put("CapEff:\t0000000000020000\n", "proc/self/status");
+	assert_int_equal(try_dev(0, WEIR_MODE_NOIOMMU), -EPERM);
+	fs_put("CapEff:\t0000000000220000\n", "proc/self/status");
+	assert_int_equal(try_dev(0, WEIR_MODE_NOIOMMU), 0);
+	/* The kernel was not told to allow it when the device was bound. */
+	fs_remove(fs_dev("0000:03:00.0", "iommu_group"));
+	assert_int_equal(try_dev(0, WEIR_MODE_NOIOMMU), -EPERM);
+	assert_said("noiommu-off");
+	assert_text("enable_unsafe_noiommu_mode");
+	fs_remove(fs_dev("0000:03:00.0", "driver"));
+	assert_int_equal(try_dev(0, WEIR_MODE_NOIOMMU), -ENODEV);
+	assert_said("not-bound");
+}
+
+/* What the device is told is what pagemap says. */
+static void test_noiommu_addresses(void **state)
+{
+	struct weir_arena *a, *b;
+	struct weir_iodev *d;
+	struct weir_ioas *as;
+	struct weir_dma dma;
+	weir_iova_t nowhere;
+	char *base;
+
+	(void)state;
+	fv_no_iommu();
+	assert_int_equal(weir_arena_create(w, 8u << 20, WEIR_NODE_ANY, 0, &a), 0);
+	assert_int_equal(weir_arena_create(w, 4u << 20, WEIR_NODE_ANY, 0, &b), 0);
+	unit_hush();
+	as = space(WEIR_MODE_NOIOMMU, &d);
+	assert_said("noiommu-unsafe");
+	assert_text("0000:03:00.0");
+	assert_int_equal(weir_ioas_map_arena(as, a, &dma), 0);
+	base = weir_arena_info(a).base;
+	for (size_t at = 0; at < 8u << 20; at += 4096 + 64)
+		assert_int_equal(weir_dma_iova(&dma, base + at), fv_phys((uintptr_t)base + at));
+	assert_true(weir_dma_whole(&dma, base, 2u << 20));
+	assert_false(weir_dma_whole(&dma, base + 4096, 2u << 20));
+	/* What is not mapped is nowhere. */
+	nowhere = weir_dma_iova(&dma, weir_arena_info(b).base);
+	assert_true(nowhere >> 63);
+	assert_int_equal(weir_ioas_map_arenas(as, &dma), 0);
+	assert_int_equal(weir_dma_iova(&dma, weir_arena_info(b).base + 7),
+			 fv_phys((uintptr_t)weir_arena_info(b).base + 7));
+	assert_int_equal(weir_ioas_unmap_arena(as, b), 0);
+	assert_int_equal(weir_dma_iova(&dma, weir_arena_info(b).base), nowhere);
+	/* An address cannot be chosen. */
+	assert_int_equal(weir_ioas_map(as, base, 2u << 20, 1ull << 40, WEIR_PROT_RW), -EOPNOTSUPP);
+	assert_said("noiommu-map");
+	assert_int_equal(fv_maps(), 0);
+	weir_iodev_close(d);
+	assert_int_equal(weir_ioas_destroy(as), 0);
+	weir_arena_destroy(a);
+	weir_arena_destroy(b);
+}
+
+static void test_noiommu_refuses(void **state)
+{
+	struct weir_arena *small, *huge;
+	struct weir_iodev *d;
+	struct weir_ioas *as;
+	struct weir_dma dma;
+
+	(void)state;
+	fv_no_iommu();
+	small = arena();
+	assert_int_equal(weir_arena_create(w, 4u << 20, WEIR_NODE_ANY, WEIR_ARENA_HUGE_ONLY, &huge),
+			 0);
+	as = space(WEIR_MODE_NOIOMMU, &d);
+	assert_int_equal(weir_ioas_map_arena(as, small, &dma), -ENOMEM);
+	assert_said("noiommu-hugepages");
+	assert_text("hugeadm");
+	fake.pagemap_hidden = true;
+	assert_int_equal(weir_ioas_map_arena(as, huge, &dma), -EPERM);
+	fake.pagemap_hidden = false;
+	fake.pagemap_crooked = true;
+	assert_int_equal(weir_ioas_map_arena(as, huge, &dma), -EFAULT);
+	fake.pagemap_crooked = false;
+	assert_true(weir_dma_iova(&dma, weir_arena_info(huge).base) >> 63);
+	assert_int_equal(weir_ioas_map_arena(as, huge, &dma), 0);
+	weir_iodev_close(d);
+	assert_int_equal(weir_ioas_destroy(as), 0);
+	weir_arena_destroy(small);
+	weir_arena_destroy(huge);
 }
 
 /* --- the choice of a mode --- */
@@ -590,24 +749,13 @@ static void test_auto(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_mode_names),
-		T(test_map),
-		T(test_kernel_refuses_map),
-		T(test_map_file),
-		T(test_memlock),
-		T(test_growing_ranges),
-		T(test_old_type1),
-		T(test_alloc_iova),
-		T(test_map_arenas),
-		T(test_states),
-		T(test_closed_early),
-		T(test_busy),
-		T(test_not_viable),
-		T(test_no_type1),
-		T(test_one_group),
-		T(test_two_groups),
-		T(test_early_map_in_hole),
-		T(test_auto),
+		T(test_mode_names),	 T(test_map),		T(test_kernel_refuses_map),
+		T(test_map_file),	 T(test_memlock),	T(test_growing_ranges),
+		T(test_old_type1),	 T(test_alloc_iova),	T(test_map_arenas),
+		T(test_states),		 T(test_closed_early),	T(test_busy),
+		T(test_not_viable),	 T(test_no_type1),	T(test_groups),
+		T(test_group_stays),	 T(test_noiommu_asked), T(test_noiommu_addresses),
+		T(test_noiommu_refuses), T(test_auto),
 	};
 
 	return cmocka_run_group_tests_name("iommu", tests, NULL, NULL);

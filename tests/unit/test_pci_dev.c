@@ -351,7 +351,8 @@ static int claim(enum stage *stage)
 	*stage = AT_OPEN;
 	err = fs_try_weir(&w);
 	if (!err && ++*stage)
-		err = weir_arena_create(w, 1u << 20, WEIR_NODE_ANY, WEIR_ARENA_SMALL_PAGES, &a);
+		err = weir_arena_create(w, 1u << 20, WEIR_NODE_ANY,
+					fake.no_iommu ? 0 : WEIR_ARENA_SMALL_PAGES, &a);
 	if (!err && ++*stage)
 		err = weir_iommu_open(w, &iommu);
 	if (!err && ++*stage)
@@ -365,7 +366,7 @@ static int claim(enum stage *stage)
 	if (!err && ++*stage)
 		err = weir_pci_bus_master(d, true);
 	if (!err && ++*stage)
-		assert_int_equal(fv_maps(), 1);
+		assert_int_equal(fv_maps(), !fake.no_iommu);
 	calls_in = fake.calls;
 	weir_pci_close(d);
 	weir_iommu_close(iommu);
@@ -468,13 +469,19 @@ static int sweep_teardown(void **state)
 
 static void test_sweep(void **state)
 {
-	static const enum weir_mode modes[] = { WEIR_MODE_CDEV, WEIR_MODE_GROUP, WEIR_MODE_AUTO };
+	static const enum weir_mode modes[] = {
+		WEIR_MODE_CDEV,	 WEIR_MODE_GROUP, WEIR_MODE_COMPAT,
+		WEIR_MODE_TYPE1, WEIR_MODE_AUTO,  WEIR_MODE_NOIOMMU
+	};
 	static const int errnos[] = { EIO, ENOMEM, EPERM };
 
 	(void)state;
-	for (unsigned m = 0; m < WEIR_ARRAY_SIZE(modes); m++)
+	for (unsigned m = 0; m < WEIR_ARRAY_SIZE(modes); m++) {
+		if (modes[m] == WEIR_MODE_NOIOMMU)
+			fv_no_iommu();
 		for (unsigned e = 0; e < WEIR_ARRAY_SIZE(errnos); e++)
 			sweep(modes[m], errnos[e]);
+	}
 }
 
 static void test_sweep_strict(void **state)
@@ -482,6 +489,10 @@ static void test_sweep_strict(void **state)
 	(void)state;
 	strict(WEIR_MODE_CDEV);
 	strict(WEIR_MODE_GROUP);
+	strict(WEIR_MODE_COMPAT);
+	strict(WEIR_MODE_TYPE1);
+	fv_no_iommu();
+	strict(WEIR_MODE_NOIOMMU);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

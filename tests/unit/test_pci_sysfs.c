@@ -387,6 +387,22 @@ static void test_no_record_no_bind(void **state)
 	assert_driver("igb");
 }
 
+/* Whoever runs the machine allows devices without an IOMMU: bound, and said loudly. */
+static void test_bind_without_iommu(void **state)
+{
+	(void)state;
+	fs_remove(fs_dev(DEV, "iommu_group"));
+	fs_put("N\n", "sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
+	assert_int_equal(weir_pci_bind(w, bdf, 0), -ENODEV);
+	assert_said("no-iommu");
+	fs_put("Y\n", "sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
+	assert_int_equal(weir_pci_bind(w, bdf, 0), 0);
+	assert_said("noiommu-unsafe");
+	assert_driver("vfio-pci");
+	assert_int_equal(weir_pci_release(w, bdf), 0);
+	assert_driver("igb");
+}
+
 static void test_interface_in_use(void **state)
 {
 	(void)state;
@@ -602,6 +618,7 @@ int main(void)
 		T(test_bind_sweep),
 		T(test_refusals),
 		T(test_no_record_no_bind),
+		T(test_bind_without_iommu),
 		T(test_interface_in_use),
 		T(test_interface_routes),
 		T(test_interface_below),

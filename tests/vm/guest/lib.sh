@@ -236,6 +236,61 @@ forward_stop() {
 	return $status
 }
 
+# pinned: pages that the kernel holds for devices
+pinned() {
+	awk '$1 == "nr_foll_pin_acquired" { n += $2 } $1 == "nr_foll_pin_released" { n -= $2 } END { print n }' \
+		/proc/vmstat
+}
+
+nothing_held() { [ "$(hugepages Free)" = "$1" ] && [ "$(pinned)" = "$2" ]; }
+
+# mode_round MODE: all that each way to claim a device must be able to do
+mode_round() {
+	local free pins mode=$1
+	check "the peers come up" peers_up
+	free=$(hugepages Free) pins=$(pinned)
+	check "weir bind takes both NICs" weir bind "$DUT0" "$DUT1"
+	check "claiming, each call failing in its turn" claim sweep "$mode" "$DUT0"
+	check "two devices on one address space" claim share "$mode" "$DUT0" "$DUT1"
+	if check "l2fwd forwards" forward_start --mode "$mode" --cores 1 --json; then
+		check "2,000 mixed frames, in order" frames_through 1000
+		check "SIGINT ends it with status 0" forward_stop INT
+		check "it used the mode it was told" used_mode "$mode"
+	fi
+	check "no page is held" nothing_held "$free" "$pins"
+	if check "it forwards, each NIC told its mode" forward_per_device "$mode"; then
+		flood 3
+		sleep 1
+		check "SIGKILL in full traffic ends it" kill_hard
+		check "no page is held after SIGKILL" wait_for 5 nothing_held "$free" "$pins"
+		wait $FLOODS
+		check "the next start works" forward_start --mode "$mode" --cores 1
+		check "and forwards 1,000 mixed frames" frames_through 500
+		check "and ends with status 0" forward_stop INT
+	fi
+	check "weir release gives both back" weir release "$DUT0" "$DUT1"
+	check "the first is at its kernel driver" released "$DUT0"
+	check "the second is at its kernel driver" released "$DUT1"
+	check "and both ping" kernel_ping
+}
+used_mode() {
+	json /tmp/forward.out
+	[ "$(json /tmp/forward.out | grep -cE "^ports[.][0-9]+[.]mode $1\$")" = 2 ]
+}
+forward_per_device() {
+	local dut0=$DUT0 dut1=$DUT1 status
+	DUT0=$dut0,mode=$1 DUT1=$dut1,mode=$1
+	forward_start --cores 1
+	status=$?
+	DUT0=$dut0 DUT1=$dut1
+	return $status
+}
+kill_hard() {
+	kill -KILL $FORWARDER
+	wait $FORWARDER
+	[ $? = 137 ]
+}
+
 # json FILE: one "path value" line a leaf, as in "ports.0.queues.1.rx_packets 4711"
 json() { awk -f /vm/json.awk "$1"; }
 
