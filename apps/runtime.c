@@ -221,9 +221,8 @@ static unsigned hold_ms(const struct rt *rt)
 {
 	if (rt->o.hold_ms)
 		return rt->o.hold_ms;
-	for (unsigned i = 0; i < rt->o.n_devs; i++)
-		if (!strncmp(rt->o.devs[i], "vfio-user:", 10) ||
-		    !strncmp(rt->o.devs[i], "vhost-user:", 11))
+	for (unsigned i = 0; i < rt->n_ports; i++)
+		if (rt->ports[i].caps.is_process)
 			return HOLD_SOFT_MS;
 	return RT_HOLD_MS;
 }
@@ -413,6 +412,22 @@ static void stop_capture(struct rt *rt)
 
 /* --- the whole --- */
 
+/* A worker on a CPU that this process may not use would run anywhere. */
+static int check_cpus(struct rt *rt)
+{
+	cpu_set_t may;
+
+	if (sched_getaffinity(0, sizeof(may), &may))
+		return 0;
+	for (unsigned i = 0; i < rt->o.n_cpus; i++)
+		if (!CPU_ISSET(rt->o.cpus[i], &may))
+			return weir_fail(rt->w, EINVAL, "cpu",
+					 "CPU %u is not there, or not for this process, which has "
+					 "%d CPUs: see `taskset -pc $$` and --cores",
+					 rt->o.cpus[i], CPU_COUNT(&may));
+	return 0;
+}
+
 int rt_open(struct rt *rt, const struct rt_opts *o)
 {
 	int err;
@@ -428,6 +443,7 @@ int rt_open(struct rt *rt, const struct rt_opts *o)
 		weir_warn(rt->w,
 			  "%u CPUs named, %u used: there are as many workers as queues (--queues)",
 			  o->n_cpus, rt->n_workers);
+	err = check_cpus(rt);
 	for (unsigned i = 0; i < rt->n_ports && !err; i++)
 		err = identify(rt, i);
 	/* The cheap things that can be wrong come before devices are touched. */

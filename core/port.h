@@ -159,6 +159,8 @@ struct weir_rss {
  * @max_tx_segs: segments of one packet to transmit
  * @rx_intr: RX interrupts can be armed
  * @tag_queues: queue pairs that carry one PASID together, see weir_port_queue_tag(); 0: none can
+ * @is_process: the device is a process (vfio-user, vhost-user), which waits for a processor like
+ *              any other: its rings can stand still for longer than a NIC's ever do
  * @node: NUMA node the device sits on, WEIR_NODE_ANY if unknown
  */
 struct weir_port_caps {
@@ -172,6 +174,7 @@ struct weir_port_caps {
 	unsigned max_tx_segs;
 	bool rx_intr;
 	unsigned tag_queues;
+	bool is_process;
 	int node;
 };
 

@@ -356,6 +356,11 @@ struct weir_iodev *weir_pci_iodev(struct weir_pci *d)
 	return d->io;
 }
 
+bool weir_pci_is_process(const struct weir_pci *d)
+{
+	return weir_iodev_mode(d->io) == WEIR_MODE_VFIO_USER;
+}
+
 const struct weir_dma *weir_pci_dma(const struct weir_pci *d)
 {
 	return &d->dma;

@@ -216,6 +216,8 @@ WEIR_API const struct weir_pci_info *weir_pci_info_of(const struct weir_pci *d);
 /* Name for messages: the BDF as text, or "vfio-user:PATH". */
 WEIR_API const char *weir_pci_name(const struct weir_pci *d);
 WEIR_API struct weir_iodev *weir_pci_iodev(struct weir_pci *d);
+/* Whether the device is a process at the other end of a socket (vfio-user). */
+WEIR_API bool weir_pci_is_process(const struct weir_pci *d);
 /* How the device sees the window: for filling in descriptors. */
 WEIR_API const struct weir_dma *weir_pci_dma(const struct weir_pci *d);
 

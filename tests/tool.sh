@@ -311,7 +311,7 @@ try "more CPUs than workers" 0 "3 CPUs named, 1 used" \
 	"$weir" l2fwd --cores 0,0,0 --count 100 null: null:
 try "count is exact" 0 '"forwarded":12345' \
 	"$weir" l2fwd -q 2 --cores 0,0 --idle yield --json --count 12345 null: null:0
-try "a CPU that is not there" 0 "could not be pinned" \
+try "a CPU that is not there" 1 "CPU 1023 is not there" \
 	"$weir" l2fwd --cores 1023 --count 100 null: null:
 try "duration ends it" 0 "null:0" "$weir" l2fwd --idle yield --duration 1 --stats 1 null:0 null:0
 try "sleep where there is no interrupt" 1 "RX interrupts" \

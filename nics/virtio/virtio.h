@@ -91,6 +91,7 @@ struct virtio_transport_ops {
  * @name: device, for messages
  * @dma: how the device sees memory
  * @node: NUMA node
+ * @is_process: the device is one
  * @translated: device addresses are IOVAs, so VIRTIO_F_ACCESS_PLATFORM must be negotiated
  * @direct_mq: queue pairs are in use once they are enabled: no control queue is needed for that
  */
@@ -100,6 +101,7 @@ struct virtio_transport {
 	const char *name;
 	struct weir_dma dma;
 	int node;
+	bool is_process;
 	bool translated;
 	bool direct_mq;
 };

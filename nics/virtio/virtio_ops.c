@@ -30,6 +30,7 @@ void virtio_caps(struct weir_port *p, struct weir_port_caps *caps)
 		.offloads = offloads_of(v->offered),
 		.max_tx_segs = WEIR_MAX_SEGS,
 		.rx_intr = v->t->ops->max_vectors(v->t) >= 2,
+		.is_process = v->t->is_process,
 		.node = v->t->node,
 	};
 	caps->max_mtu =

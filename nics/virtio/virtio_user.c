@@ -651,6 +651,7 @@ int virtio_user_open(struct weir *w, const char *name, const char *rest,
 	u->t.ops = &virtio_user_ops;
 	u->t.w = w;
 	u->t.name = name;
+	u->t.is_process = true;
 	u->t.node = WEIR_NODE_ANY;
 	u->t.direct_mq = true;
 	/* The back end sees memory where we do. */
