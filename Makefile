@@ -96,10 +96,11 @@ $(BUILD)/weir: $(APP_OBJ) $(BUILD)/libweir.a
 
 UNIT_WRAP_test_pci_sysfs := -Wl,--wrap=weir_file_write
 # The model of the kernel in tests/unit/fake_vfio.h stands behind these.
-KERNEL_CALLS := open close ioctl mmap munmap pread pwrite eventfd memfd_create ftruncate madvise \
+KERNEL_CALLS := open close fstat ioctl mmap munmap pread pwrite eventfd memfd_create ftruncate madvise \
 	calloc malloc strdup readlink
 UNIT_WRAP_test_iommu := $(KERNEL_CALLS:%=-Wl,--wrap=%)
 UNIT_WRAP_test_pci_dev := $(UNIT_WRAP_test_iommu)
+UNIT_WRAP_test_given := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_pci_events := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_walk := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_app_doctor := -Wl,--wrap=ioctl

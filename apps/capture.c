@@ -78,6 +78,9 @@ static int option(struct capture_opts *o, int c)
 				"--mode is auto, cdev, group, compat, type1 or noiommu, not \"%s\".",
 				optarg);
 		return -1;
+	case 'I':
+		o->rt.iommu_fd = optarg;
+		return -1;
 	case 'f':
 		o->rt.force = true;
 		return -1;
@@ -96,6 +99,7 @@ static int parse(struct capture_opts *o, int argc, char **argv)
 	static const struct option opts[] = {
 		{ "mode", required_argument, NULL, 'm' },
 		{ "duration", required_argument, NULL, 'd' },
+		{ "iommu-fd", required_argument, NULL, 'I' },
 		{ "force", no_argument, NULL, 'f' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -219,6 +223,7 @@ const struct app_cmd cmd_capture = {
 		"      --duration S    stop after S seconds\n"
 		"      --mode MODE     how to claim the NIC: auto (default), cdev, group, compat,\n"
 		"                      type1 or noiommu\n"
+		"      --iommu-fd FD   an open /dev/iommu, for a NIC that was handed in (fd:FD)\n"
 		"  -f, --force    take the NIC although its interface is in use\n"
 		"  -v, --verbose  say more; twice for all\n"
 		"\n"

@@ -74,7 +74,9 @@ enum {
 	OPT_IDLE,
 	OPT_CAPTURE,
 	OPT_WATCHDOG,
-	OPT_KEEP_GOING
+	OPT_KEEP_GOING,
+	OPT_IOMMU_FD,
+	OPT_MEMORY_FD,
 };
 
 static const struct option long_opts[] = {
@@ -94,6 +96,8 @@ static const struct option long_opts[] = {
 	{ "idle", required_argument, NULL, OPT_IDLE },
 	{ "watchdog", required_argument, NULL, OPT_WATCHDOG },
 	{ "keep-going", no_argument, NULL, OPT_KEEP_GOING },
+	{ "iommu-fd", required_argument, NULL, OPT_IOMMU_FD },
+	{ "memory-fd", required_argument, NULL, OPT_MEMORY_FD },
 	{ "force", no_argument, NULL, 'f' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -185,6 +189,12 @@ static int option(struct l2fwd_opts *o, int c)
 		return -1;
 	case OPT_KEEP_GOING:
 		o->rt.keep_going = true;
+		return -1;
+	case OPT_IOMMU_FD:
+		o->rt.iommu_fd = optarg;
+		return -1;
+	case OPT_MEMORY_FD:
+		o->rt.memory_fd = optarg;
 		return -1;
 	case 'f':
 		o->rt.force = true;
@@ -325,9 +335,15 @@ const struct app_cmd cmd_l2fwd = {
 		"                         (default 2000)\n"
 		"      --keep-going       leave out ports that cannot be opened or started, with\n"
 		"                         their pairs, and forward between the others\n"
+		"      --iommu-fd FD      an open /dev/iommu, for NICs that were handed in\n"
+		"      --memory-fd FD     a memfd that becomes the packet memory\n"
 		"  -f, --force            take a NIC although its interface is in use\n"
 		"  -j, --json             print the summary as JSON; --stats goes to stderr\n"
 		"  -v, --verbose          say more; twice for all\n"
+		"\n"
+		"A NIC can be handed in as an open cdev, fd:FD or fd:FD,bdf=0000:03:00.0, and a\n"
+		"vfio-user server as a connected socket, vfio-user:fd=FD. FD is a number, or the\n"
+		"name that systemd gave it (OpenFile=).\n"
 		"\n"
 		"NICs that a kernel driver has are taken for the run and given back after it.\n"
 		"SIGINT, SIGTERM and SIGHUP end the run cleanly. A NIC that fails, or that the\n"

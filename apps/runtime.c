@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "apps/runtime.h"
+#include "apps/handed.h"
 #include "apps/publish.h"
 #include "core/clock.h"
 
@@ -22,9 +23,13 @@
 
 static int dev_node(struct rt *rt, unsigned i)
 {
+	struct weir_bdf none = { 0 };
 	struct weir_pci_info info;
+	char dir[PATH_MAX];
 
-	if (!rt->ports[i].is_pci || weir_pci_info(rt->w, rt->ports[i].bdf, &info))
+	if (weir_bdf_equal(rt->ports[i].bdf, none) || rt->o.memory_fd ||
+	    weir_pci_sysdev(rt->w, rt->ports[i].bdf, dir, sizeof(dir)) || access(dir, F_OK) ||
+	    weir_pci_info(rt->w, rt->ports[i].bdf, &info))
 		return WEIR_NODE_ANY;
 	return info.node;
 }
@@ -57,11 +62,37 @@ static size_t ring_bytes(const struct rt *rt)
 	return rt->o.n_devs * rt->o.queues * pair + (1u << 20);
 }
 
+/* One arena for all, which was handed in. */
+static int take_memory(struct rt *rt, unsigned n, size_t rings)
+{
+	int fd = handed_fd(rt->w, rt->o.memory_fd), err;
+	struct weir_arena_info a;
+
+	if (fd < 0)
+		return fd;
+	err = weir_arena_create_fd(rt->w, fd, 0, &rt->mem[0].arena);
+	if (err)
+		return err;
+	rt->mem[0].node = WEIR_NODE_ANY;
+	rt->n_mem = 1;
+	a = weir_arena_info(rt->mem[0].arena);
+	if (a.size < weir_pool_bytes(n, a.page_size) + rings)
+		return weir_fail(
+			rt->w, ENOMEM, "arena-fd",
+			"the memory that was handed in has %zu MiB; %u buffers and the rings "
+			"need %zu MiB",
+			a.size >> 20, n,
+			(weir_pool_bytes(n, a.page_size) + rings + (1u << 20) - 1) >> 20);
+	return weir_pool_create(rt->mem[0].arena, n, &rt->mem[0].pool);
+}
+
 static int open_memory(struct rt *rt)
 {
 	unsigned n = buffers_needed(rt);
 	size_t rings = ring_bytes(rt);
 
+	if (rt->o.memory_fd)
+		return take_memory(rt, n, rings);
 	for (unsigned i = 0; i < rt->o.n_devs; i++) {
 		int node = dev_node(rt, i), err;
 
@@ -84,11 +115,18 @@ static int open_memory(struct rt *rt)
 
 static int identify(struct rt *rt, unsigned i)
 {
-	const char *dev = rt->o.devs[i];
 	struct rt_port *p = &rt->ports[i];
 	enum weir_mode mode;
 	char name[64];
+	const char *dev, *bdf;
+	int err = handed_device(rt->w, rt->o.devs[i], &rt->devs[i]);
 
+	if (err)
+		return err;
+	dev = rt->devs[i];
+	bdf = strstr(dev, ",bdf=");
+	if (!strncmp(dev, "fd:", 3) && bdf)
+		weir_bdf_parse(bdf + 5, &p->bdf);
 	snprintf(p->name, sizeof(p->name), "%s", dev);
 	p->caps.driver = "none";
 	p->is_pci = !weir_driver_for_scheme(dev) &&
@@ -97,7 +135,7 @@ static int identify(struct rt *rt, unsigned i)
 	for (unsigned k = 0; k < i; k++) {
 		const struct rt_port *q = &rt->ports[k];
 		bool same = p->is_pci ? q->is_pci && weir_bdf_equal(p->bdf, q->bdf)
-				      : !strcmp(dev, rt->o.devs[k]) && strncmp(dev, "null:", 5);
+				      : !strcmp(dev, rt->devs[k]) && strncmp(dev, "null:", 5);
 
 		if (same)
 			return weir_fail(rt->w, EINVAL, "twice", "%s is named twice", dev);
@@ -146,7 +184,7 @@ static int open_port(struct rt *rt, unsigned i)
 		.rx_intr = rt->o.idle == FWD_SLEEP,
 		.arena = rt->mem[mem_of(rt, dev_node(rt, i))].arena,
 	};
-	int err = weir_port_open(rt->iommu, rt->o.devs[i], &oo, &p->port);
+	int err = weir_port_open(rt->iommu, rt->devs[i], &oo, &p->port);
 
 	if (err)
 		return err;
@@ -184,6 +222,16 @@ static int without(struct rt *rt, unsigned i, int err)
 	return 0;
 }
 
+static int open_iommu(struct rt *rt)
+{
+	int err = weir_iommu_open(rt->w, &rt->iommu), fd;
+
+	if (err || !rt->o.iommu_fd)
+		return err;
+	fd = handed_fd(rt->w, rt->o.iommu_fd);
+	return fd < 0 ? fd : weir_iommu_set_fd(rt->iommu, fd);
+}
+
 static int open_ports(struct rt *rt)
 {
 	int err = 0;
@@ -194,7 +242,7 @@ static int open_ports(struct rt *rt)
 	if (!err)
 		err = open_memory(rt);
 	if (!err)
-		err = weir_iommu_open(rt->w, &rt->iommu);
+		err = open_iommu(rt);
 	for (unsigned i = 0; i < rt->n_ports && !err; i++)
 		if (!rt->ports[i].left)
 			err = without(rt, i, open_port(rt, i));
@@ -585,6 +633,8 @@ int rt_close(struct rt *rt)
 	for (unsigned i = 0; i < rt->n_ports; i++)
 		if (give_back(rt, &rt->ports[i]) < 0 && !err)
 			err = -EIO;
+	for (unsigned i = 0; i < rt->n_ports; i++)
+		free(rt->devs[i]);
 	weir_close(rt->w);
 	rt->w = NULL;
 	return err;

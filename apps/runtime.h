@@ -34,6 +34,8 @@
  * @count: stop after so many packets, 0 never
  * @stall_ms: when a queue that stands still is said to; 0 for the default
  * @keep_going: ports that cannot be opened or started are left out
+ * @iommu_fd: an open /dev/iommu that was handed in, by number or name (handed.h), or NULL
+ * @memory_fd: a memfd for packets that was handed in, likewise
  */
 struct rt_opts {
 	char **devs;
@@ -52,6 +54,7 @@ struct rt_opts {
 	uint64_t count;
 	unsigned stall_ms;
 	bool keep_going;
+	const char *iommu_fd, *memory_fd;
 };
 
 /* Why a port is no longer in the run. */
@@ -95,7 +98,7 @@ struct rt_sides {
  * @port: NULL once it has left
  * @name: for people
  * @caps: what it could do
- * @bdf: if @is_pci
+ * @bdf: if @is_pci, or if it was handed in with its address
  * @mode: how it is claimed, AUTO if it is no device
  * @bound: by us: give it back at the end
  * @gone: its vfio-user server is
@@ -128,6 +131,7 @@ struct rt {
 		struct weir_pool *pool;
 	} mem[RT_MAX_NODES];
 	unsigned n_mem;
+	char *devs[RT_MAX_PORTS]; /* o.devs with names of handed-in files resolved */
 	struct rt_port ports[RT_MAX_PORTS];
 	unsigned n_ports;
 	struct rt_way ways[RT_MAX_PORTS];

@@ -12,7 +12,10 @@
 #include <numaif.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #ifndef MFD_HUGE_SHIFT
@@ -159,39 +162,41 @@ static int populate(struct weir *w, char *at, size_t size, size_t page, int node
 	return 0;
 }
 
+/* Map a->fd into the window. Return: 0 and a->base set, -ENOSPC, or what the kernel said. */
+static int place(struct weir_arena *a, struct weir_arena ***link)
+{
+	size_t align = a->page > 2u << 20 ? a->page : 2u << 20;
+	char *at = find_gap(a->w, a->size, align, link);
+	void *va;
+	int err;
+
+	if (!at)
+		return -ENOSPC;
+	va = mmap(at, a->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, a->fd, 0);
+	/* A failed MAP_FIXED may have removed what was there. */
+	err = va == MAP_FAILED ? -errno : populate(a->w, at, a->size, a->page, a->node);
+	if (err)
+		unplace(at, a->size);
+	else
+		a->base = at;
+	return err;
+}
+
 /* One attempt with one page size. Return: 0 and *a filled, or negative errno. */
 static int try_pages(struct weir_arena *a, size_t size, size_t huge, struct weir_arena ***link)
 {
-	size_t page = huge ? huge : (size_t)sysconf(_SC_PAGESIZE);
-	struct weir *w = a->w;
-	char *at, *va;
 	int err;
 
-	a->page = page;
-	a->size = WEIR_ALIGN_UP(size, page);
-	at = find_gap(w, a->size, huge ? huge : (2u << 20), link);
-	if (!at)
-		return -ENOSPC;
+	a->page = huge ? huge : (size_t)sysconf(_SC_PAGESIZE);
+	a->size = WEIR_ALIGN_UP(size, a->page);
 	a->fd = make_memfd(a->size, huge);
 	if (a->fd < 0)
 		return a->fd;
-	va = mmap(at, a->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, a->fd, 0);
-	if (va == MAP_FAILED) {
-		err = -errno;
-		/* A failed MAP_FIXED may have removed what was there. */
-		unplace(at, a->size);
-		goto close_fd;
-	}
-	err = populate(w, at, a->size, page, a->node);
+	err = place(a, link);
 	if (err) {
-		unplace(at, a->size);
-		goto close_fd;
+		close(a->fd);
+		a->fd = -1;
 	}
-	a->base = at;
-	return 0;
-close_fd:
-	close(a->fd);
-	a->fd = -1;
 	return err;
 }
 
@@ -226,6 +231,32 @@ static int get_memory(struct weir_arena *a, size_t size, unsigned flags, struct 
 	return 0;
 }
 
+static struct weir_arena *new_arena(struct weir *w, int node, unsigned flags)
+{
+	struct weir_arena *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->chunks = calloc(1, sizeof(*a->chunks));
+	if (!a->chunks) {
+		free(a);
+		return NULL;
+	}
+	a->w = w;
+	a->node = node;
+	a->is_private = flags & WEIR_ARENA_PRIVATE;
+	a->fd = -1;
+	return a;
+}
+
+static struct weir_arena *enlist(struct weir_arena *a, struct weir_arena **link)
+{
+	a->chunks->len = a->size;
+	a->next = *link;
+	*link = a;
+	return a;
+}
+
 int weir_arena_create(struct weir *w, size_t size, int node, unsigned flags,
 		      struct weir_arena **out)
 {
@@ -238,28 +269,78 @@ int weir_arena_create(struct weir *w, size_t size, int node, unsigned flags,
 			w, EINVAL, "arena",
 			"an arena of %zu bytes on node %d does not fit a window of %zu MiB", size,
 			node, w->win.size >> 20);
-	a = calloc(1, sizeof(*a));
+	a = new_arena(w, node, flags);
 	if (!a)
 		return -ENOMEM;
-	a->chunks = calloc(1, sizeof(*a->chunks));
-	if (!a->chunks) {
-		free(a);
-		return -ENOMEM;
-	}
-	a->w = w;
-	a->node = node;
-	a->is_private = flags & WEIR_ARENA_PRIVATE;
-	a->fd = -1;
 	err = get_memory(a, size, flags, &link);
 	if (err) {
 		free(a->chunks);
 		free(a);
 		return err;
 	}
-	a->chunks->len = a->size;
-	a->next = *link;
-	*link = a;
-	*out = a;
+	*out = enlist(a, link);
+	return 0;
+}
+
+/* Size and pages of a file that was handed in, if it can be relied on. */
+static int inspect(struct weir_arena *a)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (fstat(a->fd, &st) || fstatfs(a->fd, &fs))
+		return weir_fail(a->w, errno, "arena-fd", "fd %d: %s", a->fd, weir_strerror(errno));
+	if (fcntl(a->fd, F_GET_SEALS) < 0)
+		return weir_fail(a->w, EINVAL, "arena-fd",
+				 "fd %d is no memfd that can be sealed: hand in one made with "
+				 "memfd_create(MFD_ALLOW_SEALING)",
+				 a->fd);
+	/* This fails where the seals themselves are sealed; then it must have been set before. */
+	fcntl(a->fd, F_ADD_SEALS, F_SEAL_SHRINK);
+	if (!(fcntl(a->fd, F_GET_SEALS) & F_SEAL_SHRINK))
+		return weir_fail(a->w, EINVAL, "arena-fd",
+				 "fd %d can be made shorter, which would kill this process: seal it "
+				 "with F_SEAL_SHRINK",
+				 a->fd);
+	a->page = fs.f_type == HUGETLBFS_MAGIC ? (size_t)fs.f_bsize : (size_t)sysconf(_SC_PAGESIZE);
+	a->size = (size_t)st.st_size;
+	if (!a->size || a->size % a->page)
+		return weir_fail(a->w, EINVAL, "arena-fd",
+				 "fd %d has %zu bytes: it must be whole pages of %zu", a->fd,
+				 a->size, a->page);
+	return 0;
+}
+
+int weir_arena_create_fd(struct weir *w, int fd, unsigned flags, struct weir_arena **out)
+{
+	struct weir_arena *a, **link;
+	int err;
+
+	if (fd < 0 || flags & ~(unsigned)WEIR_ARENA_PRIVATE)
+		return weir_fail(w, EINVAL, "arena-fd", "fd %d: not with flags %#x", fd, flags);
+	a = new_arena(w, WEIR_NODE_ANY, flags);
+	if (!a) {
+		close(fd);
+		return -ENOMEM;
+	}
+	a->fd = fd;
+	err = inspect(a);
+	if (!err) {
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		err = place(a, &link);
+		if (err)
+			weir_fail(w, err == -ENOSPC ? ENOMEM : err, "arena-fd",
+				  "fd %d: its %zu MiB cannot be placed in the memory window: %s",
+				  fd, a->size >> 20, weir_strerror(err));
+	}
+	if (err) {
+		if (err != -EBADF)
+			close(fd);
+		free(a->chunks);
+		free(a);
+		return err == -ENOSPC ? -ENOMEM : err;
+	}
+	*out = enlist(a, link);
 	return 0;
 }
 

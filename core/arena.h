@@ -54,6 +54,19 @@ WEIR_API int weir_arena_create(struct weir *w, size_t size, int node, unsigned f
 			       struct weir_arena **out);
 
 /**
+ * weir_arena_create_fd() - packet memory that somebody else allocated
+ * @w: handle
+ * @fd: a memfd, read-write, of whole pages; it is taken, and closed on failure too
+ * @flags: WEIR_ARENA_PRIVATE or 0
+ * @out: as above
+ *
+ * Its size and page size are the arena's. It is sealed against shrinking, which would kill this
+ * process; a file that cannot be is refused. What it held is not kept.
+ * Return: 0; -EINVAL (no memfd, can shrink, no whole pages), -EBADF, -ENOMEM.
+ */
+WEIR_API int weir_arena_create_fd(struct weir *w, int fd, unsigned flags, struct weir_arena **out);
+
+/**
  * weir_arena_destroy() - give the memory back
  * @a: arena or NULL; no allocation in use, by a device neither. Address spaces in which it is still
  *     mapped lose it

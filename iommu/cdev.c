@@ -205,14 +205,14 @@ static int cdev_as_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsig
 	return err;
 }
 
-static int cdev_dev_open(struct weir_iodev *d)
+/* Unless it was handed in (given.c). */
+static int open_node(struct weir_iodev *d)
 {
-	struct uapi_vfio_bind_iommufd cmd = { .argsz = sizeof(cmd) };
 	char node[PATH_MAX];
-	int err = need_iommufd(d->iommu);
+	int err;
 
-	if (err)
-		return err;
+	if (d->fd >= 0)
+		return 0;
 	err = cdev_node(d->w, d->sysdev, node);
 	if (err)
 		return weir_fail(d->w, err, "no-cdev", "%s has no VFIO cdev any more: %s", d->name,
@@ -222,15 +222,37 @@ static int cdev_dev_open(struct weir_iodev *d)
 		return weir_fail(d->w, errno, "cdev-open", "%s: cannot open %s: %s%s", d->name,
 				 node, weir_strerror(errno),
 				 errno == EBUSY ? "; another process has the device" : "");
+	return 0;
+}
+
+static const char *bind_hint(int err)
+{
+	switch (err) {
+	case -ENOTTY:
+		return "; it is no VFIO device";
+	case -EBUSY:
+	case -EINVAL:
+	case -EPERM:
+		return "; another process may have the device or one of its IOMMU group";
+	default:
+		return "";
+	}
+}
+
+static int cdev_dev_open(struct weir_iodev *d)
+{
+	struct uapi_vfio_bind_iommufd cmd = { .argsz = sizeof(cmd) };
+	int err = need_iommufd(d->iommu);
+
+	if (!err)
+		err = open_node(d);
+	if (err)
+		return err;
 	cmd.iommufd = d->iommu->iommufd;
 	err = weir_ioctl(d->fd, UAPI_VFIO_DEVICE_BIND_IOMMUFD, &cmd);
 	if (err < 0) {
-		weir_fail(
-			d->w, err, "cdev-bind", "%s: VFIO_DEVICE_BIND_IOMMUFD on %s: %s%s", d->name,
-			node, weir_strerror(err),
-			err == -EBUSY || err == -EINVAL || err == -EPERM
-				? "; another process may have the device or one of its IOMMU group"
-				: "");
+		weir_fail(d->w, err, "cdev-bind", "%s: VFIO_DEVICE_BIND_IOMMUFD: %s%s", d->name,
+			  weir_strerror(err), bind_hint(err));
 		weir_close_fd(&d->fd);
 		return err;
 	}

@@ -53,7 +53,8 @@ struct weir_devio_ops {
  * @as_copy: as @as_map, of what @from has mapped at @iova; NULL: it is mapped once more
  * @as_unmap: exactly one earlier mapping
  * @as_ranges: as weir_ioas_ranges()
- * @dev_open: open the device; guarantees nothing is left open on failure
+ * @dev_open: open the device, or take @d->fd if one was handed in; guarantees nothing is left open
+ *            on failure
  * @dev_close: undo dev_open; the device is detached
  * @dev_attach: attach to @d->as (set by the caller). Mappings made before must hold afterwards
  * @dev_detach: undo dev_attach
@@ -190,6 +191,12 @@ struct weir_iodev {
 		uint64_t file_off;
 	} regions[WEIR_MAX_REGIONS];
 };
+
+/* --- what openers of devices share (iommu.c) --- */
+
+/* An empty device, no fd. weir_iodev_free() frees it; nothing is open. */
+struct weir_iodev *weir_iodev_new(struct weir_iommu *iommu);
+void weir_iodev_free(struct weir_iodev *d);
 
 /* --- helpers that backends share (sysfs.c) --- */
 

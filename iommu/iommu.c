@@ -212,10 +212,23 @@ static int open_auto(struct weir_iodev *d)
 	return err;
 }
 
-static void free_iodev(struct weir_iodev *d)
+void weir_iodev_free(struct weir_iodev *d)
 {
 	pthread_mutex_destroy(&d->lock);
 	free(d);
+}
+
+struct weir_iodev *weir_iodev_new(struct weir_iommu *iommu)
+{
+	struct weir_iodev *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->iommu = iommu;
+	d->w = iommu->w;
+	d->fd = -1;
+	pthread_mutex_init(&d->lock, NULL);
+	return d;
 }
 
 int weir_iodev_open(struct weir_iommu *iommu, const char *sysdev, enum weir_mode mode,
@@ -226,13 +239,9 @@ int weir_iodev_open(struct weir_iommu *iommu, const char *sysdev, enum weir_mode
 
 	if ((unsigned)mode >= WEIR_MODE_MAX || strlen(sysdev) >= PATH_MAX)
 		return -EINVAL;
-	d = calloc(1, sizeof(*d));
+	d = weir_iodev_new(iommu);
 	if (!d)
 		return -ENOMEM;
-	d->iommu = iommu;
-	d->w = iommu->w;
-	d->fd = -1;
-	pthread_mutex_init(&d->lock, NULL);
 	strcpy(d->sysdev, sysdev);
 	d->name = d->sysdev;
 	if (*sysdev == '/')
@@ -241,7 +250,7 @@ int weir_iodev_open(struct weir_iommu *iommu, const char *sysdev, enum weir_mode
 	if (!err)
 		err = mode == WEIR_MODE_AUTO ? open_auto(d) : try_open(d, mode);
 	if (err) {
-		free_iodev(d);
+		weir_iodev_free(d);
 		return err;
 	}
 	iommu->devices++;
@@ -260,7 +269,7 @@ void weir_iodev_close(struct weir_iodev *d)
 	if (d->as)
 		weir_iodev_detach(d);
 	d->be->dev_close(d);
-	free_iodev(d);
+	weir_iodev_free(d);
 	if (!--iommu->devices && iommu->closed)
 		weir_iommu_close(iommu);
 }

@@ -77,6 +77,17 @@ WEIR_API void weir_iommu_close(struct weir_iommu *iommu);
 WEIR_API struct weir *weir_iommu_handle(const struct weir_iommu *iommu);
 
 /**
+ * weir_iommu_set_fd() - use an open /dev/iommu instead of opening it
+ * @iommu: with which nothing was opened in cdev mode yet
+ * @fd: open for reading and writing; it is taken, and closed on failure too
+ *
+ * For a process that may not open it, together with weir_iodev_open_fd(). Locked memory counts
+ * against the limit of the process that maps, not of the one that opened the file.
+ * Return: 0; -EBADF, -EINVAL (no iommufd), -EBUSY (too late).
+ */
+WEIR_API int weir_iommu_set_fd(struct weir_iommu *iommu, int fd);
+
+/**
  * weir_iommu_set_timeout() - how long a vfio-user server may take to answer
  * @ms: milliseconds, > 0; 5000 unless set. Devices opened later have it
  */
@@ -318,7 +329,8 @@ WEIR_API bool weir_ioas_map_next(const struct weir_ioas *as, const struct weir_m
 /**
  * weir_iodev_open() - open a device that is bound to vfio-pci, or that a vfio-user server has
  * @iommu: place
- * @sysdev: its folder in sysfs, or "vfio-user:PATH"
+ * @sysdev: its folder in sysfs, "vfio-user:PATH", or "vfio-user:fd=N" for a socket that is
+ *          connected already (it is taken, and closed with the device)
  * @mode: WEIR_MODE_AUTO chooses, see weir_iodev_report()
  * @out: close with weir_iodev_close()
  *
@@ -326,6 +338,21 @@ WEIR_API bool weir_ioas_map_next(const struct weir_ioas *as, const struct weir_m
  */
 WEIR_API int weir_iodev_open(struct weir_iommu *iommu, const char *sysdev, enum weir_mode mode,
 			     struct weir_iodev **out);
+/**
+ * weir_iodev_open_fd() - open a device by its cdev that somebody else has opened
+ * @iommu: place; see weir_iommu_set_fd()
+ * @fd: an open /dev/vfio/devices/vfioN to which no iommufd was bound yet; it is taken, and closed on
+ *      failure too. The device is let go only once every copy of it is closed, in other processes too
+ * @sysdev: folder of the device in sysfs, checked against @fd; or NULL to look for it
+ * @out: close with weir_iodev_close()
+ *
+ * The mode is cdev. Without sysfs the device is called "fd:N", and that is said.
+ * Return: 0; -EBADF, -EINVAL (no VFIO cdev, or of another device), or what the kernel said.
+ */
+WEIR_API int weir_iodev_open_fd(struct weir_iommu *iommu, int fd, const char *sysdev,
+				struct weir_iodev **out);
+/* Whether sysfs tells about the device, by the name weir_iodev_name(). */
+WEIR_API bool weir_iodev_has_sysdev(const struct weir_iodev *d);
 /* Detaches if it must. NULL is fine. */
 WEIR_API void weir_iodev_close(struct weir_iodev *d);
 

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,14 +21,45 @@ static const char *socket_path(const char *dev)
 	return dev + strlen(SCHEME);
 }
 
+/* "fd=N" for a socket that is connected already; a file of that name is "./fd=N". */
+static bool handed_in(const char *path, int *fd)
+{
+	unsigned n;
+	int end = 0;
+
+	if (sscanf(path, "fd=%9u%n", &n, &end) != 1 || path[end])
+		return false;
+	*fd = (int)n;
+	return true;
+}
+
+static int probe_fd(int fd, char why[WEIR_WHY_LEN], const char **id)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(int), peer_len = sizeof(peer);
+	int domain = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len))
+		return weir_why(why, id, errno, "no-socket", "fd %d: %s; hand in a socket", fd,
+				weir_strerror(errno));
+	if (domain != AF_UNIX || getpeername(fd, (struct sockaddr *)&peer, &peer_len))
+		return weir_why(why, id, ENOTCONN, "no-socket",
+				"fd %d is no connected UNIX socket; connect it to the server first",
+				fd);
+	return 0;
+}
+
 static int user_probe(const struct weir_backend *be, struct weir *w, const char *dev,
 		      char why[WEIR_WHY_LEN], const char **id)
 {
 	const char *path = socket_path(dev);
 	struct stat st;
+	int fd;
 
 	(void)be;
 	(void)w;
+	if (handed_in(path, &fd))
+		return probe_fd(fd, why, id);
 	if (stat(path, &st))
 		return weir_why(why, id, errno, "no-socket", "%s: %s; start the server first", path,
 				weir_strerror(errno));
@@ -293,14 +325,16 @@ static int user_as_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsig
 static int user_dev_open(struct weir_iodev *d)
 {
 	struct vu_dev *u = calloc(1, sizeof(*u));
-	int err;
+	const char *path = socket_path(d->sysdev);
+	int err, fd = -1;
 
 	if (!u)
 		return -ENOMEM;
+	handed_in(path, &fd);
 	for (unsigned i = 0; i < WEIR_MAX_REGIONS; i++)
 		u->regions[i].fd = -1;
 	u->self.dev = u;
-	err = vu_connect(&u->c, d->w, d->name, socket_path(d->sysdev), d->iommu->timeout_ms);
+	err = vu_connect(&u->c, d->w, d->name, path, fd, d->iommu->timeout_ms);
 	if (!err)
 		err = vu_negotiate(&u->c);
 	if (!err)

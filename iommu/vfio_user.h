@@ -124,8 +124,11 @@ struct vu_dev {
 
 /* --- vfio_user_msg.c --- */
 
-/* Connect. Return: 0 or -errno; the connection needs vu_disconnect() in either case. */
-int vu_connect(struct vu_conn *c, struct weir *w, const char *name, const char *path,
+/*
+ * Connect to @path, or take @fd if it is not -1. Return: 0 or -errno; the connection needs
+ * vu_disconnect() in either case.
+ */
+int vu_connect(struct vu_conn *c, struct weir *w, const char *name, const char *path, int fd,
 	       unsigned timeout_ms);
 void vu_disconnect(struct vu_conn *c);
 

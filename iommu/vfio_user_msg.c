@@ -575,7 +575,17 @@ static int connect_by(int sock, const struct sockaddr_un *a, struct weir_deadlin
 	}
 }
 
-int vu_connect(struct vu_conn *c, struct weir *w, const char *name, const char *path,
+/* A socket that somebody else connected. */
+static int take_socket(struct vu_conn *c, int fd)
+{
+	c->sock = fd;
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) || fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK))
+		return weir_fail(c->w, errno, "socket", "%s: fd %d: %s", c->name, fd,
+				 weir_strerror(errno));
+	return 0;
+}
+
+int vu_connect(struct vu_conn *c, struct weir *w, const char *name, const char *path, int fd,
 	       unsigned timeout_ms)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -583,6 +593,8 @@ int vu_connect(struct vu_conn *c, struct weir *w, const char *name, const char *
 
 	*c = (struct vu_conn){ .w = w, .name = name, .sock = -1, .timeout_ms = timeout_ms };
 	pthread_mutex_init(&c->lock, NULL);
+	if (fd >= 0)
+		return take_socket(c, fd);
 	if (strlen(path) >= sizeof(a.sun_path))
 		return weir_fail(w, ENAMETOOLONG, "socket-path",
 				 "%s: a UNIX socket's path has at most %zu characters", name,

@@ -75,7 +75,10 @@ WEIR_API int weir_devstr_split(const char *devstr, char *name, size_t size, enum
  * weir_port_open() - make a port of a device string
  * @iommu: place for address spaces; arenas must exist before
  * @devstr: "0000:03:00.0", "03:00.0", either with ",mode=MODE" (which goes before @opts),
- *          "vfio-user:PATH", "vhost-user:PATH", "vhost:PATH", "null:", "pcap:in.pcap,out.pcap"
+ *          "vfio-user:PATH", "vhost-user:PATH", "vhost:PATH", "null:", "pcap:in.pcap,out.pcap";
+ *          files that were handed in: "fd:N" or "fd:N,bdf=0000:03:00.0"
+ *          (a VFIO cdev), "vfio-user:fd=N" (a connected socket); they are taken, and closed with
+ *          the port or on failure
  * @opts: NULL for defaults
  * @out: close with weir_port_close()
  * Return: 0; -EINVAL (string), -ENODEV, -EOPNOTSUPP (no driver), or see weir_iodev_open().

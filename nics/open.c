@@ -88,6 +88,45 @@ static int open_user(struct weir_iommu *iommu, const char *devstr, const char *p
 	return err;
 }
 
+/* "N" or "N,bdf=BDF". */
+static bool parse_fd(const char *s, int *fd, struct weir_bdf *bdf, bool *has_bdf)
+{
+	unsigned n;
+	int end = 0;
+
+	if (sscanf(s, "%9u%n", &n, &end) != 1 || *s == '+' || *s == '-')
+		return false;
+	*fd = (int)n;
+	*has_bdf = !strncmp(s + end, ",bdf=", 5) && !weir_bdf_parse(s + end + 5, bdf);
+	return *has_bdf || !s[end];
+}
+
+static int open_fd(struct weir_iommu *iommu, const char *devstr, const char *rest,
+		   const struct weir_port_open_opts *opts, struct weir_port **out)
+{
+	struct weir *w = weir_iommu_handle(iommu);
+	const struct weir_driver *drv;
+	struct weir_pci *d;
+	struct weir_bdf bdf;
+	bool has_bdf;
+	int fd, err;
+
+	if (!parse_fd(rest, &fd, &bdf, &has_bdf))
+		return weir_fail(w, EINVAL, "device-string",
+				 "\"%s\" is no device: take fd:N or fd:N,bdf=0000:03:00.0, with N "
+				 "the number of an open /dev/vfio/devices/vfioN",
+				 devstr);
+	err = weir_pci_open_fd(iommu, fd, has_bdf ? &bdf : NULL, opts->ioas, &d);
+	if (err)
+		return err;
+	drv = weir_driver_for(weir_pci_info_of(d), NULL);
+	if (drv)
+		return probe(drv, d, weir_pci_name(d), out);
+	err = no_driver(w, weir_pci_name(d), weir_pci_info_of(d));
+	weir_pci_close(d);
+	return err;
+}
+
 const char *weir_user_path(const char *devstr)
 {
 	static const char scheme[] = "vfio-user:";
@@ -147,6 +186,8 @@ int weir_port_open(struct weir_iommu *iommu, const char *devstr,
 		return drv->open(w, devstr, strchr(devstr, ':') + 1, out);
 	if (path)
 		return open_user(iommu, devstr, path, opts ? opts : &none, out);
+	if (!strncmp(devstr, "fd:", 3))
+		return open_fd(iommu, devstr, devstr + 3, opts ? opts : &none, out);
 	return open_named(iommu, devstr, opts ? opts : &none, out);
 }
 

@@ -298,6 +298,7 @@ int weir_pci_open_user(struct weir_iommu *iommu, const char *path, struct weir_i
 	if (!d)
 		return -ENOMEM;
 	d->look = flags & WEIR_PCI_LOOK;
+	d->info.is_process = true;
 	d->info.node = d->info.group = -1;
 	if ((size_t)snprintf(d->name, sizeof(d->name), "vfio-user:%s", path) >= sizeof(d->name)) {
 		err = weir_fail(d->w, ENAMETOOLONG, "socket-path",
@@ -312,6 +313,51 @@ int weir_pci_open_user(struct weir_iommu *iommu, const char *path, struct weir_i
 	if (err)
 		goto fail;
 	weir_info(d->w, "%s: open, %04x:%04x", d->name, d->info.vendor, d->info.device);
+	*out = d;
+	return 0;
+fail:
+	weir_iodev_close(d->io);
+	free(d);
+	return err;
+}
+
+/* What sysfs says of it, or else config space. */
+static int identify_fd(struct weir_pci *d, const struct weir_bdf *bdf)
+{
+	struct weir_bdf at;
+
+	snprintf(d->name, sizeof(d->name), "%s", weir_iodev_name(d->io));
+	if (weir_iodev_has_sysdev(d->io) && !weir_bdf_parse(d->name, &at))
+		return weir_pci_info(d->w, at, &d->info);
+	d->info.node = d->info.group = -1;
+	if (bdf)
+		d->info.bdf = *bdf;
+	return read_identity(d);
+}
+
+int weir_pci_open_fd(struct weir_iommu *iommu, int fd, const struct weir_bdf *bdf,
+		     struct weir_ioas *as, struct weir_pci **out)
+{
+	struct weir_pci *d = new_device(iommu);
+	char dir[PATH_MAX];
+	int err = d ? 0 : -ENOMEM;
+
+	if (!err && bdf)
+		err = weir_pci_sysdev(d->w, *bdf, dir, sizeof(dir));
+	if (err) {
+		close(fd);
+		free(d);
+		return err;
+	}
+	snprintf(d->name, sizeof(d->name), "fd:%d", fd);
+	err = weir_iodev_open_fd(iommu, fd, bdf ? dir : NULL, &d->io);
+	if (!err)
+		err = set_up(d, as);
+	if (!err)
+		err = identify_fd(d, bdf);
+	if (err)
+		goto fail;
+	weir_info(d->w, "%s: handed in, %04x:%04x", d->name, d->info.vendor, d->info.device);
 	*out = d;
 	return 0;
 fail:
@@ -354,11 +400,6 @@ const char *weir_pci_name(const struct weir_pci *d)
 struct weir_iodev *weir_pci_iodev(struct weir_pci *d)
 {
 	return d->io;
-}
-
-bool weir_pci_is_process(const struct weir_pci *d)
-{
-	return weir_iodev_mode(d->io) == WEIR_MODE_VFIO_USER;
 }
 
 const struct weir_dma *weir_pci_dma(const struct weir_pci *d)

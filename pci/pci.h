@@ -46,6 +46,7 @@ WEIR_API void weir_bdf_format(struct weir_bdf bdf, char out[WEIR_BDF_LEN]);
  * @vf_total: VFs it can have, 0 without SR-IOV
  * @vf_count: VFs it has now
  * @is_vf: it is itself a virtual function
+ * @is_process: it is no hardware but a process at the other end of a socket (vfio-user)
  */
 struct weir_pci_info {
 	struct weir_bdf bdf;
@@ -61,6 +62,7 @@ struct weir_pci_info {
 	unsigned n_netdevs;
 	unsigned vf_total, vf_count;
 	bool is_vf;
+	bool is_process;
 };
 
 #define WEIR_PCI_CLASS_NETWORK 0x02
@@ -194,7 +196,7 @@ enum weir_pci_user_flags {
 /**
  * weir_pci_open_user() - the same for a device that another process serves by vfio-user
  * @iommu: place
- * @path: the server's UNIX socket
+ * @path: the server's UNIX socket, or "fd=N" for one that is connected already: it is taken
  * @as: address space of WEIR_MODE_VFIO_USER, or NULL for the default one
  * @flags: enum weir_pci_user_flags
  * @out: close with weir_pci_close()
@@ -204,6 +206,20 @@ enum weir_pci_user_flags {
  */
 WEIR_API int weir_pci_open_user(struct weir_iommu *iommu, const char *path, struct weir_ioas *as,
 				unsigned flags, struct weir_pci **out);
+
+/**
+ * weir_pci_open_fd() - the same for a device whose cdev somebody else has opened
+ * @iommu: place; see weir_iommu_set_fd()
+ * @fd: see weir_iodev_open_fd(); it is taken, and closed on failure too
+ * @bdf: its address, which is checked, or NULL to look for it
+ * @as: address space of WEIR_MODE_CDEV, or NULL for the default one
+ * @out: close with weir_pci_close()
+ *
+ * Where sysfs does not tell about it, its weir_pci_info comes from config space; node and group are
+ * -1 then, and the address all zeroes unless @bdf is given.
+ */
+WEIR_API int weir_pci_open_fd(struct weir_iommu *iommu, int fd, const struct weir_bdf *bdf,
+			      struct weir_ioas *as, struct weir_pci **out);
 
 /**
  * weir_pci_close() - bus mastering off, reset, interrupts off, BARs unmapped, detached, closed
@@ -216,8 +232,6 @@ WEIR_API const struct weir_pci_info *weir_pci_info_of(const struct weir_pci *d);
 /* Name for messages: the BDF as text, or "vfio-user:PATH". */
 WEIR_API const char *weir_pci_name(const struct weir_pci *d);
 WEIR_API struct weir_iodev *weir_pci_iodev(struct weir_pci *d);
-/* Whether the device is a process at the other end of a socket (vfio-user). */
-WEIR_API bool weir_pci_is_process(const struct weir_pci *d);
 /* How the device sees the window: for filling in descriptors. */
 WEIR_API const struct weir_dma *weir_pci_dma(const struct weir_pci *d);
 

@@ -311,6 +311,23 @@ try "more CPUs than workers" 0 "3 CPUs named, 1 used" \
 	"$weir" l2fwd --cores 0,0,0 --count 100 null: null:
 try "count is exact" 0 '"forwarded":12345' \
 	"$weir" l2fwd -q 2 --cores 0,0 --idle yield --json --count 12345 null: null:0
+# Files that were handed in, by number and by name.
+try "handed in: a file that is not open" 1 "fd 77 (\"77\") is not open" "$weir" l2fwd fd:77 null:
+try "handed in: a name that nobody gave" 1 "no file is handed in as" "$weir" l2fwd fd:nic0 null:
+try "handed in: a name meant for another process" 1 "no file is handed in as" \
+	env LISTEN_PID=1 LISTEN_FDS=1 LISTEN_FDNAMES=nic0 "$weir" l2fwd fd:nic0 null: 3< /dev/null
+try "handed in: memory that is too small" 1 "that was handed in has 1 MiB" \
+	python3 -c 'import os, sys
+fd = os.memfd_create("packets", os.MFD_ALLOW_SEALING)
+os.truncate(fd, 1 << 20)
+os.set_inheritable(fd, True)
+os.execv(sys.argv[1], sys.argv[1:] + ["--memory-fd", str(fd)])' "$weir" l2fwd --count 100 null: null:
+try "handed in: memory" 0 "100 packets forwarded" \
+	python3 -c 'import os, sys
+fd = os.memfd_create("packets", os.MFD_ALLOW_SEALING)
+os.truncate(fd, 64 << 20)
+os.set_inheritable(fd, True)
+os.execv(sys.argv[1], sys.argv[1:] + ["--memory-fd", str(fd)])' "$weir" l2fwd --count 100 null: null:
 try "a CPU that is not there" 1 "CPU 1023 is not there" \
 	"$weir" l2fwd --cores 1023 --count 100 null: null:
 try "duration ends it" 0 "null:0" "$weir" l2fwd --idle yield --duration 1 --stats 1 null:0 null:0

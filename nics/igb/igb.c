@@ -39,7 +39,7 @@ static void igb_caps(struct weir_port *p, struct weir_port_caps *caps)
 	caps->reta_len = IGB_RETA_LEN;
 	caps->max_tx_segs = WEIR_MAX_SEGS;
 	caps->rx_intr = true;
-	caps->is_process = weir_pci_is_process(igb_of(p)->pci);
+	caps->is_process = weir_pci_info_of(igb_of(p)->pci)->is_process;
 	caps->node = weir_pci_info_of(igb_of(p)->pci)->node;
 }
 

@@ -79,7 +79,7 @@ static void ixgbe_caps(struct weir_port *p, struct weir_port_caps *caps)
 	caps->max_tx_segs = WEIR_MAX_SEGS;
 	caps->rx_intr = true;
 	caps->tag_queues = x->tag.queues ? 1 : 0;
-	caps->is_process = weir_pci_is_process(x->pci);
+	caps->is_process = weir_pci_info_of(x->pci)->is_process;
 	caps->node = weir_pci_info_of(x->pci)->node;
 }
 

@@ -355,7 +355,7 @@ int virtio_pci_open(struct weir_pci *d, struct virtio_transport **out)
 	p->t.w = weir_pci_handle(d);
 	p->t.name = weir_pci_name(d);
 	p->t.dma = *weir_pci_dma(d);
-	p->t.is_process = weir_pci_is_process(d);
+	p->t.is_process = weir_pci_info_of(d)->is_process;
 	p->t.node = weir_pci_info_of(d)->node;
 	/* Both backends there are translate; one without an IOMMU would say so here. */
 	p->t.translated = true;

@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 
 #define FV_DEVS	       3
 #define FV_SPACES      16
@@ -119,6 +120,7 @@ static struct fake {
 
 int __real_open(const char *path, int flags, ...);
 int __real_close(int fd);
+int __real_fstat(int fd, struct stat *st);
 int __real_ioctl(int fd, unsigned long req, void *arg);
 void *__real_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off);
 int __real_munmap(void *at, size_t len);
@@ -135,6 +137,7 @@ ssize_t __real_readlink(const char *path, char *buf, size_t size);
 
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_close(int fd);
+int __wrap_fstat(int fd, struct stat *st);
 int __wrap_ioctl(int fd, unsigned long req, void *arg);
 void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off);
 int __wrap_munmap(void *at, size_t len);
@@ -324,6 +327,18 @@ int __wrap_ioctl(int fd, unsigned long req, void *arg)
 	}
 }
 
+/* A cdev is a character device, number 511:N. */
+int __wrap_fstat(int fd, struct stat *st)
+{
+	int r = __real_fstat(fd, st);
+
+	if (!r && fd < FV_FDS && fake.fds[fd].kind == FV_CDEV) {
+		st->st_mode = S_IFCHR | 0600;
+		st->st_rdev = makedev(511, fake.fds[fd].index);
+	}
+	return r;
+}
+
 static struct fv_dev *fv_dev_of(int fd)
 {
 	bool is = fd >= 0 && fd < FV_FDS &&
@@ -456,14 +471,19 @@ static void fv_begin(void)
 	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(fake.groups); i++)
 		fake.groups[i] = (struct fv_group){ -1, -1, false };
 	for (unsigned i = 0; i < FV_DEVS; i++) {
-		char name[64];
+		char name[64], number[16], target[300];
 
 		fake.devs[i] = (struct fv_dev){
 			.name = names[i], .group = i < 2 ? 5 : 6, .fd = -1, .events = { -1, -1 }
 		};
 		fs_add(names[i], (int)fake.devs[i].group, "vfio-pci");
 		snprintf(name, sizeof(name), "vfio-dev/vfio%u/dev", i);
-		fs_put("511:0\n", fs_dev(names[i], name));
+		snprintf(number, sizeof(number), "511:%u\n", i);
+		fs_put(number, fs_dev(names[i], name));
+		*strrchr(name, '/') = '\0';
+		strcpy(target, fs_dev(names[i], name));
+		snprintf(name, sizeof(name), "sys/dev/char/511:%u", i);
+		fs_link(target, name);
 		snprintf(name, sizeof(name), "dev/vfio/devices/vfio%u", i);
 		fs_put("", name);
 		snprintf(name, sizeof(name), "dev/vfio/%u", fake.devs[i].group);

@@ -498,6 +498,37 @@ static void test_refused_connection(void **state)
 	assert_said("socket-path");
 }
 
+/* A socket that somebody else connected; it is closed with the device, so that the server sees it. */
+static void test_handed_in(void **state)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), other;
+	struct weir_pci *d;
+	char path[16];
+
+	(void)state;
+	vus_start(e.s);
+	strcpy(a.sun_path, e.s->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	snprintf(path, sizeof(path), "fd=%d", fd);
+	assert_int_equal(weir_pci_open_user(e.iommu, path, NULL, 0, &d), 0);
+	assert_int_equal(weir_pci_info_of(d)->vendor, 0x1234);
+	assert_true(weir_pci_info_of(d)->is_process);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	weir_pci_close(d);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	/* Not open, not connected, no UNIX socket. */
+	assert_int_equal(weir_pci_open_user(e.iommu, "fd=1000", NULL, 0, &d), -EBADF);
+	assert_said("no-socket");
+	for (int domain = AF_UNIX; domain <= AF_INET; domain++) {
+		other = socket(domain, SOCK_STREAM, 0);
+		snprintf(path, sizeof(path), "fd=%d", other);
+		assert_int_equal(weir_pci_open_user(e.iommu, path, NULL, 0, &d), -ENOTCONN);
+		close(other);
+	}
+	assert_int_equal(weir_pci_open_user(e.iommu, "fd=3x", NULL, 0, &d), -ENOENT);
+}
+
 /* --- several threads --- */
 
 struct reader {
@@ -556,7 +587,7 @@ int main(void)
 		T(test_dma_messages), T(test_dma_rights),
 		T(test_service),      T(test_gone),
 		T(test_modes),	      T(test_refused_connection),
-		T(test_threads),
+		T(test_handed_in),    T(test_threads),
 	};
 
 	return cmocka_run_group_tests_name("vfio_user", tests, NULL, NULL);
