@@ -167,6 +167,7 @@ static void test_iommu(void **state)
 	fs_put("intremap=off\n", "proc/cmdline");
 	run(doctor_iommu);
 	expect("interrupt-remapping", DOCTOR_FAIL, "intremap=off");
+	fs_put("quiet\n", "proc/cmdline");
 	fs_put("f00f52\n", "sys/class/iommu/dmar0/intel-iommu/ecap");
 	fs_put("Y\n", "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
 	run(doctor_iommu);
