@@ -201,6 +201,15 @@ static void one_mode(struct doctor *d, const struct weir_mode_report *r, unsigne
 			   r->why[m]);
 }
 
+/* A mode that works, and that weir does not choose by itself; WEIR_MODE_AUTO if there is none. */
+static enum weir_mode only_asked(const struct weir_mode_report *r)
+{
+	for (unsigned m = WEIR_MODE_AUTO + 1; m < WEIR_MODE_MAX; m++)
+		if (!r->usable[m])
+			return (enum weir_mode)m;
+	return WEIR_MODE_AUTO;
+}
+
 void doctor_modes(struct doctor *d, const char *name, const struct weir_mode_report *r,
 		  bool could_bind)
 {
@@ -215,6 +224,14 @@ void doctor_modes(struct doctor *d, const char *name, const struct weir_mode_rep
 	}
 	if (r->chosen != WEIR_MODE_AUTO)
 		return;
+	if (only_asked(r)) {
+		doctor_say(d, DOCTOR_WARN, "mode", "it can be used in %s mode alone",
+			   weir_mode_name(only_asked(r)));
+		doctor_why(d,
+			   "nothing would keep its DMA in bounds, so that mode is taken only when "
+			   "asked for by name");
+		return;
+	}
 	if (could_bind) {
 		doctor_say(d, DOCTOR_WARN, "not-bound", "it is not bound to vfio-pci");
 		doctor_why(d, "weir l2fwd and weir capture do that for their run; programs with "

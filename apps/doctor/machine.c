@@ -211,10 +211,10 @@ static void vfio_pci(struct doctor *d)
 	load(d, "vfio-pci");
 }
 
-/* The kernel registers its numbers for cdevs only when it was built with them. */
-static bool has_cdevs(struct doctor *d)
+/* The kernel registers numbers for "vfio-dev" (cdevs) and "vfio" (groups) when it was built with them. */
+static bool has_numbers(struct doctor *d, const char *name)
 {
-	char path[PATH_MAX], line[128];
+	char path[PATH_MAX], line[128], have[64];
 	bool found = false;
 	FILE *f;
 
@@ -223,7 +223,7 @@ static bool has_cdevs(struct doctor *d)
 	if (!f)
 		return false;
 	while (!found && fgets(line, sizeof(line), f))
-		found = strstr(line, " vfio-dev") != NULL;
+		found = sscanf(line, "%*u %63s", have) == 1 && !strcmp(have, name);
 	fclose(f);
 	return found;
 }
@@ -241,7 +241,7 @@ static void cdev_mode(struct doctor *d, enum doctor_level bad)
 		load(d, "iommufd");
 	} else if (s == NODE_LOCKED) {
 		locked(d, bad, who);
-	} else if (!has_cdevs(d)) {
+	} else if (!has_numbers(d, "vfio-dev")) {
 		doctor_say(d, bad, "no-cdev", "cdev mode: VFIO gives devices no cdev");
 		doctor_why(d, "it needs Linux 6.6 with CONFIG_VFIO_DEVICE_CDEV, and vfio loaded");
 		doctor_fix(d,
@@ -310,14 +310,19 @@ static void noiommu(struct doctor *d)
 void doctor_vfio(struct doctor *d)
 {
 	char path[PATH_MAX];
+	bool compat;
 
 	weir_path(path, "%s/module/vfio_iommu_type1", weir_sysfs(d->w));
-	d->cdev = mode_works(d, "iommu", has_cdevs(d));
+	d->cdev = mode_works(d, "iommu", has_numbers(d, "vfio-dev"));
 	d->group = mode_works(d, "vfio/vfio", !access(path, F_OK));
 	vfio_pci(d);
-	/* One of the two is enough. */
-	cdev_mode(d, d->group ? DOCTOR_NOTE : DOCTOR_FAIL);
-	group_mode(d, d->cdev ? DOCTOR_NOTE : DOCTOR_FAIL);
+	compat = mode_works(d, "iommu", has_numbers(d, "vfio"));
+	/* One of them is enough. */
+	cdev_mode(d, d->group || compat ? DOCTOR_NOTE : DOCTOR_FAIL);
+	group_mode(d, d->cdev || compat ? DOCTOR_NOTE : DOCTOR_FAIL);
+	if (compat)
+		doctor_say(d, DOCTOR_OK, "compat-mode",
+			   "compat mode: groups, with IOMMUFD as the container");
 	noiommu(d);
 }
 

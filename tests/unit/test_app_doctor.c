@@ -212,11 +212,13 @@ static void test_vfio_modes(void **state)
 	fs_put("", "dev/iommu");
 	fs_put("Character devices:\n 10 misc\n511 vfio\n", "proc/devices");
 	run(doctor_vfio);
+	expect("compat-mode", DOCTOR_OK, "IOMMUFD as the container");
 	expect("no-cdev", DOCTOR_NOTE, "no cdev");
 	fs_put("Character devices:\n 10 misc\n510 vfio-dev\n", "proc/devices");
 	run(doctor_vfio);
 	expect("no-cdev", DOCTOR_OK, "cdevs are there");
 	assert_true(d.cdev);
+	assert_null(find("compat-mode"));
 	/* And cdev mode alone. */
 	fs_remove("dev/vfio/vfio");
 	run(doctor_vfio);
@@ -464,6 +466,24 @@ static void test_modes(void **state)
 	expect("mode", DOCTOR_OK, "cdev mode: would be taken");
 }
 
+/* Usable, but never chosen: neither fine nor a failure. */
+static void test_mode_only_asked(void **state)
+{
+	struct weir_mode_report r = { .chosen = WEIR_MODE_AUTO };
+
+	(void)state;
+	for (unsigned m = WEIR_MODE_AUTO + 1; m < WEIR_MODE_MAX; m++) {
+		r.usable[m] = m == WEIR_MODE_NOIOMMU ? 0 : -ENODEV;
+		r.id[m] = "no-iommu";
+		snprintf(r.why[m], WEIR_WHY_LEN, "%s", m == WEIR_MODE_NOIOMMU ? "" : "no IOMMU");
+	}
+	anew();
+	doctor_modes(&d, NIC, &r, false);
+	expect("mode", DOCTOR_OK, "with --mode noiommu");
+	assert_int_equal(d.list[d.n - 1].level, DOCTOR_WARN);
+	says(d.list[d.n - 1].fact, "noiommu mode alone");
+}
+
 static void test_functions(void **state)
 {
 	(void)state;
@@ -636,9 +656,9 @@ int main(void)
 		T(test_iommufd),     T(test_hugepages),	   T(test_hugepages_by_node),
 		T(test_memlock),     T(test_cpu),	   T(test_confined),
 		T(test_binding),     T(test_left_over),	   T(test_in_use),
-		T(test_group),	     T(test_modes),	   T(test_functions),
-		T(test_vf),	     T(test_link),	   T(test_node),
-		T(test_pasid),	     T(test_config_loops),
+		T(test_group),	     T(test_modes),	   T(test_mode_only_asked),
+		T(test_functions),   T(test_vf),	   T(test_link),
+		T(test_node),	     T(test_pasid),	   T(test_config_loops),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
