@@ -132,7 +132,7 @@ void doctor_group(struct doctor *d, const struct weir_pci_info *info)
 		return; /* the modes' reports say so */
 	doctor_sysfs(d, name, sizeof(name), "kernel/iommu_groups/%d/name", info->group);
 	if (!strcmp(name, "vfio-noiommu")) {
-		doctor_say(d, DOCTOR_WARN, "noiommu-mode",
+		doctor_say(d, DOCTOR_WARN, "noiommu-unsafe",
 			   "its group %d is of no-IOMMU mode: nothing keeps its DMA in bounds",
 			   info->group);
 		doctor_why(d, "a fault of the device or of its program can change any memory; use "

@@ -294,11 +294,11 @@ static void noiommu(struct doctor *d)
 	if (!*text)
 		return;
 	if (*text != 'Y') {
-		doctor_say(d, DOCTOR_OK, "noiommu-mode",
+		doctor_say(d, DOCTOR_OK, "noiommu-off",
 			   "no-IOMMU mode is off (vfio's enable_unsafe_noiommu_mode)");
 		return;
 	}
-	doctor_say(d, DOCTOR_WARN, "noiommu-mode",
+	doctor_say(d, DOCTOR_WARN, "noiommu-unsafe",
 		   "no-IOMMU mode is on (vfio's enable_unsafe_noiommu_mode)");
 	doctor_why(d, "a device without an IOMMU can be handed out, and then reaches all memory; "
 		      "weir does that only with --mode noiommu");

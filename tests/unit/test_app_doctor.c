@@ -191,7 +191,7 @@ static void test_vfio_absent(void **state)
 	says(expect("no-vfio-pci", DOCTOR_FAIL, "no vfio-pci")->fix, "modprobe vfio-pci");
 	says(must("no-vfio-pci")->keep, "/etc/modules-load.d");
 	says(expect("no-node", DOCTOR_FAIL, "/iommu is not there")->fix, "modprobe iommufd");
-	assert_null(find("noiommu-mode"));
+	assert_null(find("noiommu-off"));
 	assert_false(d.cdev || d.group);
 }
 
@@ -230,10 +230,10 @@ static void test_noiommu(void **state)
 	(void)state;
 	fs_put("N\n", "sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
 	run(doctor_vfio);
-	expect("noiommu-mode", DOCTOR_OK, "off");
+	expect("noiommu-off", DOCTOR_OK, "off");
 	fs_put("Y\n", "sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
 	run(doctor_vfio);
-	says(expect("noiommu-mode", DOCTOR_WARN, "on")->why, "all memory");
+	says(expect("noiommu-unsafe", DOCTOR_WARN, "on")->why, "all memory");
 }
 
 static void test_iommufd(void **state)
@@ -439,7 +439,7 @@ static void test_group(void **state)
 	says(must("group-not-viable")->fix, "weir bind 0000:03:00.2;");
 	fs_put("vfio-noiommu\n", "sys/kernel/iommu_groups/5/name");
 	run_dev(doctor_group);
-	expect("noiommu-mode", DOCTOR_WARN, "group 5");
+	expect("noiommu-unsafe", DOCTOR_WARN, "group 5");
 }
 
 static void test_modes(void **state)
