@@ -22,7 +22,7 @@ static volatile sig_atomic_t asked;
 struct nicsim_opts {
 	const char *socket, *wire, *fault, *mac;
 	uint64_t queues, stats_s, seed, pasid;
-	bool json, once, no_mmap;
+	bool json, once, no_mmap, by_message;
 	unsigned verbose;
 };
 
@@ -75,6 +75,9 @@ static int option(struct nicsim_opts *o, int c)
 	case 'n':
 		o->no_mmap = true;
 		return -1;
+	case 'd':
+		o->by_message = true;
+		return -1;
 	case 'v':
 		o->verbose++;
 		return -1;
@@ -99,6 +102,7 @@ static int parse(struct nicsim_opts *o, int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ "once", no_argument, NULL, 'o' },
 		{ "no-mmap", no_argument, NULL, 'n' },
+		{ "dma-messages", no_argument, NULL, 'd' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -251,6 +255,7 @@ static int open_nic(struct weir *w, const struct nicsim_opts *o, struct vu **out
 	if (err)
 		return err;
 	v->no_mmap = o->no_mmap;
+	v->by_message = o->by_message;
 	if (o->pasid)
 		vu_set_pasid(v, (unsigned)o->pasid);
 	v->nic.dma.report = on_fault;
@@ -316,6 +321,7 @@ const struct app_cmd cmd_nicsim = {
 		"      --seed N       for what is made up\n"
 		"      --no-mmap      each register access is a message, doorbells too\n"
 		"      --pasid BITS   PASIDs of 1 to 20 bits, one a queue pair (experimental)\n"
+		"      --dma-messages  each access to memory is a message too (slow)\n"
 		"      --once         end when the first client has gone\n"
 		"  -j, --json         summary at the end as JSON\n"
 		"  -v, --verbose      say more\n"

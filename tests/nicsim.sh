@@ -49,6 +49,16 @@ stop_sims
 "$tools/pcapcmp" in.pcap out.pcap >cmp.log 2>&1
 result $? "doorbells by message" l2.log cmp.log
 
+# Without shared memory each access to a ring or a buffer is a message to the driver.
+"$tools/pktgen" -n 30 few.pcap
+sim a "pcap:few.pcap" --dma-messages
+sim b "pcap:,few-out.pcap" --dma-messages --no-mmap
+timeout 120 "$weir" l2fwd vfio-user:a.sock vfio-user:b.sock --count 30 >l2.log 2>&1
+stop_sims
+"$tools/pcapcmp" few.pcap few-out.pcap >cmp.log 2>&1 && [ "$(num a dma_messages)" -ge 90 ] &&
+	[ "$(num b dma_messages)" -ge 60 ] && [ "$(num a dma_faults)" = 0 ] && [ "$(num b dma_faults)" = 0 ]
+result $? "memory by message" l2.log cmp.log a.err b.err
+
 # a -> l2fwd -> b === c -> capture
 sim a "pcap:in.pcap"
 sim b "link:cable.sock"

@@ -151,9 +151,9 @@ static inline bool dma_inside(const struct dma_map *m, uint64_t iova)
 	return iova >= m->iova && iova - m->iova < m->size;
 }
 
-/* The mapping at @iova, with rights for @dir; *room is what is left of it from there. */
-static uint8_t *dma_find(struct dma *d, struct dma_who who, uint64_t iova, size_t len,
-			 enum dma_dir dir, uint64_t *room)
+/* The mapping at @iova, with rights for @dir; NULL after a fault. */
+static const struct dma_map *dma_find(struct dma *d, struct dma_who who, uint64_t iova, size_t len,
+				      enum dma_dir dir)
 {
 	struct dma *s = who.pasid ? dma_pasid(d, who.pasid) : d;
 	const char *why = NULL;
@@ -174,55 +174,80 @@ static uint8_t *dma_find(struct dma *d, struct dma_who who, uint64_t iova, size_
 		why = "not mapped";
 	else if (!(m->prot & (unsigned)dir))
 		why = dir == DMA_DEV_READ ? "not readable" : "not writable";
-	else if (!m->va)
+	else if (!m->va && !d->ask)
 		why = "mapped without a file";
-	if (weir_unlikely(why)) {
-		dma_refuse(d, who, iova, len, dir, why);
-		return NULL;
-	}
-	*room = m->size - (iova - m->iova);
-	return m->va + (iova - m->iova);
+	if (weir_likely(!why))
+		return m;
+	dma_refuse(d, who, iova, len, dir, why);
+	return NULL;
 }
 
-void *dma_at(struct dma *d, struct dma_who who, uint64_t iova, size_t len, enum dma_dir dir)
+/* By message; PASIDs have files always. */
+static bool dma_ask(struct dma *d, struct dma_who who, uint64_t iova, void *buf, size_t len,
+		    enum dma_dir dir)
 {
-	uint64_t room;
-	uint8_t *p = dma_find(d, who, iova, len, dir, &room);
-
-	if (p && weir_unlikely(room < len)) {
-		dma_refuse(d, who, iova, len, dir, "past the end of the mapping");
-		return NULL;
-	}
-	return p;
+	if (d->ask(d->ask_arg, dir, iova, buf, len))
+		return true;
+	dma_refuse(d, who, iova, len, dir, "the client did not serve it");
+	return false;
 }
 
-bool dma_read(struct dma *d, struct dma_who who, uint64_t iova, void *buf, size_t len)
+/* Piece by piece, as mappings and messages go. */
+static bool dma_copy(struct dma *d, struct dma_who who, uint64_t iova, uint8_t *buf, size_t len,
+		     enum dma_dir dir)
 {
-	for (size_t at = 0; at < len;) {
-		uint64_t room;
-		uint8_t *p = dma_find(d, who, iova + at, len - at, DMA_DEV_READ, &room);
+	while (len) {
+		const struct dma_map *m = dma_find(d, who, iova, len, dir);
+		size_t n;
 
-		if (!p)
+		if (!m)
 			return false;
-		room = weir_min_u64(room, len - at);
-		memcpy((uint8_t *)buf + at, p, room);
-		at += room;
+		n = weir_min_u64(len, m->size - (iova - m->iova));
+		if (weir_unlikely(!m->va)) {
+			n = weir_min_u64(n, DMA_ASK_MAX);
+			if (!dma_ask(d, who, iova, buf, n, dir))
+				return false;
+		} else if (dir == DMA_DEV_READ) {
+			memcpy(buf, m->va + (iova - m->iova), n);
+		} else {
+			memcpy(m->va + (iova - m->iova), buf, n);
+		}
+		iova += n;
+		buf += n;
+		len -= n;
 	}
 	return true;
 }
 
+bool dma_read(struct dma *d, struct dma_who who, uint64_t iova, void *buf, size_t len)
+{
+	return dma_copy(d, who, iova, buf, len, DMA_DEV_READ);
+}
+
 bool dma_write(struct dma *d, struct dma_who who, uint64_t iova, const void *buf, size_t len)
 {
-	for (size_t at = 0; at < len;) {
-		uint64_t room;
-		uint8_t *p = dma_find(d, who, iova + at, len - at, DMA_DEV_WRITE, &room);
+	return dma_copy(d, who, iova, (uint8_t *)(uintptr_t)buf, len, DMA_DEV_WRITE);
+}
 
-		if (!p)
-			return false;
-		room = weir_min_u64(room, len - at);
-		memcpy(p, (const uint8_t *)buf + at, room);
-		at += room;
+bool dma_store(struct dma *d, struct dma_who who, uint64_t iova, const void *buf, size_t len)
+{
+	const struct dma_map *m = dma_find(d, who, iova, len, DMA_DEV_WRITE);
+	const uint64_t *from = buf;
+	uint64_t *to;
+
+	if (!m)
+		return false;
+	if (weir_unlikely(m->size - (iova - m->iova) < len)) {
+		dma_refuse(d, who, iova, len, DMA_DEV_WRITE, "past the end of the mapping");
+		return false;
 	}
+	if (weir_unlikely(!m->va))
+		return dma_ask(d, who, iova, (void *)(uintptr_t)buf, len, DMA_DEV_WRITE);
+	to = (uint64_t *)(void *)(m->va + (iova - m->iova));
+	if (len == 4)
+		__atomic_store_n((uint32_t *)to, *(const uint32_t *)buf, __ATOMIC_RELEASE);
+	for (size_t i = 0; i < len / 8; i++)
+		__atomic_store_n(&to[i], from[i], __ATOMIC_RELEASE);
 	return true;
 }
 

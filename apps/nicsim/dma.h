@@ -10,6 +10,7 @@
 
 #define DMA_MAPS_MAX   32768 /* behind a virtual IOMMU a guest maps page by page */
 #define DMA_KEEP       16
+#define DMA_ASK_MAX    16384u
 #define DMA_PASIDS_MAX 64 /* attached at a time */
 
 /* Rights of a mapping, seen from the device; as the flags of a DMA_MAP message. */
@@ -32,7 +33,7 @@ struct dma_who {
 
 struct dma_map {
 	uint64_t iova, size;
-	uint8_t *va; /* NULL: the client gave no file */
+	uint8_t *va; /* NULL: the client is asked for each access */
 	uint8_t *file_va;
 	size_t file_len;
 	unsigned prot;
@@ -62,6 +63,7 @@ struct dma_fault {
  * @fail_at: refuse this access (counted from 1); 0 none
  * @faults: refused so far; the first DMA_KEEP are in @kept
  * @report: called for each fault, or NULL
+ * @ask: reach memory that came without a file, at most DMA_ASK_MAX bytes; NULL: that is a fault
  * @pasids: address spaces of requests with a PASID; their faults count here
  */
 struct dma {
@@ -73,6 +75,8 @@ struct dma {
 	struct dma_fault kept[DMA_KEEP];
 	void (*report)(void *arg, const struct dma_fault *f);
 	void *report_arg;
+	bool (*ask)(void *arg, enum dma_dir dir, uint64_t iova, void *buf, size_t len);
+	void *ask_arg;
 	struct dma_pasid *pasids;
 	unsigned n_pasids;
 };
@@ -95,7 +99,7 @@ struct dma_pasid {
  * @iova: page aligned
  * @size: likewise, not 0
  * @prot: enum dma_dir, or-ed
- * @fd: file that backs it, stays the caller's; -1: none, each access is a fault
+ * @fd: file that backs it, stays the caller's; -1: none, see struct dma.ask
  * @off: offset in the file
  * Return: 0, -EINVAL (alignment, rights, overflow, past the file's end), -EEXIST (overlap),
  * -ENOSPC, or errno of mmap().
@@ -119,15 +123,15 @@ int dma_pasid_del(struct dma *d, uint32_t pasid);
 struct dma *dma_pasid(struct dma *d, uint32_t pasid);
 void dma_pasid_end(struct dma *d);
 
-/**
- * dma_at() - address of a range that lies in one mapping
- * Return: NULL (and a fault is counted) if it does not, or if the direction is not allowed.
- */
-void *dma_at(struct dma *d, struct dma_who who, uint64_t iova, size_t len, enum dma_dir dir);
-
 /* Copy; a range may span mappings. Return: false after a fault; a part may have been copied. */
 bool dma_read(struct dma *d, struct dma_who who, uint64_t iova, void *buf, size_t len);
 bool dma_write(struct dma *d, struct dma_who who, uint64_t iova, const void *buf, size_t len);
+
+/**
+ * dma_store() - write what the other side polls: 4 bytes, or words of 8, aligned, the last one last
+ * Return: false (and a fault is counted) if it does not lie in one mapping, or may not be written.
+ */
+bool dma_store(struct dma *d, struct dma_who who, uint64_t iova, const void *buf, size_t len);
 
 /* What a byte of this process's memory belongs to, for the SIGBUS handler. NULL: none of ours. */
 const struct dma_map *dma_find_va(const struct dma *d, const void *va);

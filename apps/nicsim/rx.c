@@ -167,11 +167,10 @@ static void misbehave(struct nic *n, uint64_t *status, unsigned *len)
 		*status &= ~(uint64_t)RXD_EOP;
 }
 
-/* Write a descriptor back; the half with DD last. */
-static void write_back(struct nic *n, struct rx_frame *x, volatile uint64_t *d, unsigned len,
-		       bool last)
+/* Write a descriptor back; the half with DD last. Return: false if it could not be reached. */
+static bool write_back(struct nic *n, struct rx_frame *x, uint64_t iova, unsigned len, bool last)
 {
-	uint64_t status = RXD_DD | (last ? RXD_EOP | x->status : 0), high;
+	uint64_t status = RXD_DD | (last ? RXD_EOP | x->status : 0), d[2];
 	bool legacy = !(*nic_rxreg(n, x->q, Q_SRRCTL) >> 25 & 7);
 
 	if (last && x->fault)
@@ -179,36 +178,31 @@ static void write_back(struct nic *n, struct rx_frame *x, volatile uint64_t *d, 
 	misbehave(n, &status, &len);
 	if (n->fault == FAULT_RX_STALL && n->fault_seen >= n->fault_arg) {
 		n->fault_shown = true;
-		return;
+		return true;
 	}
 	if (legacy) {
-		high = legacy_high(x, status, len);
-	} else {
-		high = status | (uint64_t)len << 32 | (uint64_t)(last ? x->vlan : 0) << 48;
-		d[0] = last ? advanced_low(n, x) : 0;
+		d[1] = legacy_high(x, status, len);
+		return dma_store(&n->dma, who(n, x->q), iova + 8, &d[1], 8);
 	}
-	__atomic_store_n((uint64_t *)(uintptr_t)&d[1], high, __ATOMIC_RELEASE);
+	d[0] = last ? advanced_low(n, x) : 0;
+	d[1] = status | (uint64_t)len << 32 | (uint64_t)(last ? x->vlan : 0) << 48;
+	return dma_store(&n->dma, who(n, x->q), iova, d, DESC);
 }
 
 /* One descriptor. Return: false if it could not be reached. */
 static bool one(struct nic *n, struct nic_ring *r, struct rx_frame *x, unsigned buf_len)
 {
 	uint64_t iova = r->base + (uint64_t)x->slot * DESC, addr[2];
-	volatile uint64_t *d = dma_at(&n->dma, who(n, x->q), iova, DESC, DMA_DEV_READ);
 	unsigned len;
 
-	if (!d)
+	if (!dma_read(&n->dma, who(n, x->q), iova, addr, DESC))
 		return false;
-	addr[0] = d[0];
-	addr[1] = d[1];
 	if (x->hdr && !x->at)
 		put(n, x, addr[1] & ~1ull, x->hdr);
 	len = weir_min_u(x->total - x->at, buf_len);
 	put(n, x, addr[0], len);
-	d = dma_at(&n->dma, who(n, x->q), iova, DESC, DMA_DEV_WRITE);
-	if (!d)
+	if (!write_back(n, x, iova, len, x->at == x->total))
 		return false;
-	write_back(n, x, d, len, x->at == x->total);
 	x->slot = x->slot + 1 == r->size ? 0 : x->slot + 1;
 	return true;
 }

@@ -133,6 +133,7 @@ static void print_json(const struct vu *v, const struct totals *t, FILE *to)
 		json_object_array_add(unknown, json_object_new_int((int)n->unknown_off[i]));
 	json_object_object_add(o, "unknown_offsets", unknown);
 	put(o, "messages", v->messages);
+	put(o, "dma_messages", v->asks);
 	put(o, "refused_messages", v->errors);
 	put(o, "clients", v->clients);
 	fprintf(to, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));

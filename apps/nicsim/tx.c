@@ -275,7 +275,6 @@ static unsigned one(struct nic *n, unsigned q, uint64_t lo, uint64_t hi)
 static bool report(struct nic *n, unsigned q, uint64_t iova, uint64_t hi)
 {
 	uint32_t wb = *nic_txreg(n, q, Q_WBAL);
-	volatile uint64_t *d;
 
 	if (n->fault == FAULT_TX_STALL && ++n->fault_seen >= n->fault_arg) {
 		n->fault_shown = true;
@@ -283,11 +282,8 @@ static bool report(struct nic *n, unsigned q, uint64_t iova, uint64_t hi)
 	}
 	if (wb & 1)
 		return true;
-	d = dma_at(&n->dma, who(n, q), iova, DESC, DMA_DEV_WRITE);
-	if (!d)
-		return false;
-	__atomic_store_n((uint64_t *)(uintptr_t)&d[1], hi | TXD_DD, __ATOMIC_RELEASE);
-	return true;
+	hi |= TXD_DD;
+	return dma_store(&n->dma, who(n, q), iova + 8, &hi, 8);
 }
 
 static void halt(struct nic *n, unsigned q)
@@ -303,14 +299,10 @@ static void report_head(struct nic *n, unsigned q)
 {
 	uint32_t wb = *nic_txreg(n, q, Q_WBAL);
 	uint64_t iova = (uint64_t)*nic_txreg(n, q, Q_WBAH) << 32 | (wb & ~3u);
-	uint32_t *p;
 
 	if (!(wb & 1) || (n->fault == FAULT_TX_STALL && n->fault_seen >= n->fault_arg))
 		return;
-	p = dma_at(&n->dma, who(n, q), iova, 4, DMA_DEV_WRITE);
-	if (p)
-		__atomic_store_n(p, n->tx[q].r.head, __ATOMIC_RELEASE);
-	else
+	if (!dma_store(&n->dma, who(n, q), iova, &n->tx[q].r.head, 4))
 		halt(n, q);
 }
 
@@ -334,16 +326,14 @@ unsigned nic_tx(struct nic *n, unsigned q, unsigned budget)
 		return 0;
 	weir_dma_rmb();
 	while (r->head != tail && frames < budget && (!n->wire || wire_ready(n->wire))) {
-		uint64_t iova = r->base + (uint64_t)r->head * DESC, lo, hi;
-		volatile uint64_t *d = dma_at(&n->dma, who(n, q), iova, DESC, DMA_DEV_READ);
+		uint64_t iova = r->base + (uint64_t)r->head * DESC, d[2], hi;
 
-		if (!d) {
+		if (!dma_read(&n->dma, who(n, q), iova, d, DESC)) {
 			halt(n, q);
 			break;
 		}
-		lo = d[0];
 		hi = d[1];
-		frames += one(n, q, lo, hi);
+		frames += one(n, q, d[0], hi);
 		/* Stopped by a fault of its tenant. */
 		if (!r->on)
 			return frames + 1;

@@ -105,8 +105,8 @@ static int dma_map_msg(struct vu *v, const void *msg, size_t len)
 	if (len < sizeof(*m) || m->argsz < sizeof(*m) || v->n_fds > 1 ||
 	    m->flags & ~(VU_DMA_READABLE | VU_DMA_WRITEABLE))
 		return -EINVAL;
-	return dma_map(&v->nic.dma, m->addr, m->size, m->flags, v->n_fds ? v->fds[0] : -1,
-		       m->offset);
+	return dma_map(&v->nic.dma, m->addr, m->size, m->flags,
+		       v->n_fds && !v->by_message ? v->fds[0] : -1, m->offset);
 }
 
 static int dma_unmap_msg(struct vu *v, const void *msg, size_t len)
@@ -194,6 +194,7 @@ static int hang_up(struct vu *v)
 	close(v->fd);
 	v->fd = -1;
 	drop_fds(v);
+	vu_drop_late(v);
 	vu_irqs_close(v);
 	dma_unmap_all(&v->nic.dma);
 	dma_pasid_end(&v->nic.dma);
@@ -225,6 +226,14 @@ static bool transmit(struct vu *v, struct msghdr *mh)
 		}
 	}
 	return true;
+}
+
+bool vu_send_out(struct vu *v)
+{
+	struct iovec iov = { .iov_base = v->out, .iov_len = v->out_len };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return transmit(v, &mh);
 }
 
 static bool reply(struct vu *v, const struct vu_hdr *cmd, int err)
@@ -315,6 +324,17 @@ static int receive(struct vu *v, size_t want)
 	return 1;
 }
 
+int vu_receive(struct vu *v)
+{
+	int r = receive(v, sizeof(struct vu_hdr));
+	uint32_t size;
+
+	if (r <= 0)
+		return r;
+	size = ((const struct vu_hdr *)(const void *)v->in)->size;
+	return size < sizeof(struct vu_hdr) || size > VU_MSG_MAX ? -1 : receive(v, size);
+}
+
 static bool misbehaves(struct vu *v)
 {
 	enum nic_fault f = v->nic.fault;
@@ -373,20 +393,19 @@ int vu_poll(struct vu *v)
 			 "the client took back memory that it had given; disconnecting it");
 		return hang_up(v);
 	}
+	if (v->lost)
+		return hang_up(v);
 	if (v->nic.fault == FAULT_GONE_FRAME && v->nic.fault_seen >= v->nic.fault_arg)
 		return hang_up(v);
 	tell_event(v);
 	while (v->fd >= 0 && done < 64) {
-		int r = receive(v, sizeof(h));
+		int r = vu_take_late(v) ? 1 : vu_receive(v);
 
-		if (r > 0) {
-			memcpy(&h, v->in, sizeof(h));
-			r = h.size < sizeof(h) || h.size > VU_MSG_MAX ? -1 : receive(v, h.size);
-		}
 		if (r < 0)
 			return hang_up(v);
 		if (!r)
 			return done;
+		memcpy(&h, v->in, sizeof(h));
 		if (!act(v, &h))
 			return hang_up(v);
 		drop_fds(v);
@@ -495,6 +514,8 @@ int vu_open(struct weir *w, const char *path, unsigned queues, const uint8_t mac
 		pcicfg_init(&v->cfg, mac);
 		v->nic.raise = vu_raise;
 		v->nic.raise_arg = v;
+		v->nic.dma.ask = vu_ask;
+		v->nic.dma.ask_arg = v;
 		err = listen_at(v, path);
 	}
 	if (err) {

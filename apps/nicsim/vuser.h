@@ -28,6 +28,10 @@
  * @pasid_bits: width of PASIDs that the client and we agreed on, 0: none
  * @in, @in_have: message being received; @fds, @n_fds came with it
  * @out, @out_len: reply; @out_fd goes with it
+ * @by_message: do not map the client's memory even if it comes with a file
+ * @lost: the client did not serve an access to its memory as it should: it is dropped
+ * @late: commands that arrived while an access was waited for
+ * @asked: number of the last access; @asks: accesses so far
  * @told_event: the request or error interrupt of a fault has been sent
  * @irq: eventfds; MSI-X vectors, and one each of the others
  * @messages: received so far; @clients: accepted so far; @errors: replies that were errors
@@ -38,7 +42,9 @@ struct vu {
 	struct pcicfg cfg;
 	char path[108];
 	int listen, fd, pages_fd;
-	bool no_mmap, versioned, stalled, told_event;
+	bool no_mmap, by_message, versioned, stalled, told_event, lost;
+	struct vu_late *late;
+	uint16_t asked;
 	unsigned pasid_bits;
 	_Alignas(16) uint8_t in[VU_MSG_MAX];
 	size_t in_have;
@@ -50,7 +56,7 @@ struct vu {
 	int irq[NIC_VECTORS + VU_N_IRQS];
 	uint8_t msix[PCICFG_BAR_MSIX];
 	uint32_t io_addr;
-	uint64_t messages, clients, errors;
+	uint64_t messages, clients, errors, asks;
 };
 
 /**
@@ -89,6 +95,17 @@ void vu_pasid_agree(struct vu *v, const char *text, size_t len);
 int vu_pasid_command(struct vu *v, unsigned cmd, const void *msg, size_t len);
 /* Signal an interrupt; struct nic calls it. */
 void vu_raise(void *arg, unsigned vector);
+
+/* Receive what there is of a message. Return: 1 it is whole, 0 not yet, -1 the client must go. */
+int vu_receive(struct vu *v);
+/* Send what is in @v->out. Return: false if the client must go. */
+bool vu_send_out(struct vu *v);
+
+/* Memory of the client by message (vuser_dma.c); see struct dma.ask. Blocks. */
+bool vu_ask(void *arg, enum dma_dir dir, uint64_t iova, void *buf, size_t len);
+/* The next command that had to wait, as if it had been received now. Return: whether there was one. */
+bool vu_take_late(struct vu *v);
+void vu_drop_late(struct vu *v);
 
 /* Room for @len more bytes of reply; never NULL, replies are bounded. */
 void *vu_out(struct vu *v, size_t len);

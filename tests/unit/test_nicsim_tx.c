@@ -321,7 +321,7 @@ static void test_spanning(void **state)
 	assert_int_equal(dma_map_va(&d, 0x2000, 4096, 3, two + 4096), 0);
 	assert_true(dma_read(&d, who, 0x1FA0, buf, 200));
 	assert_memory_equal(buf, two + 0xFA0, 200);
-	assert_null(dma_at(&d, who, 0x1FF8, 16, DMA_DEV_READ));
+	assert_false(dma_store(&d, who, 0x2FF8, buf, 16));
 	assert_false(dma_read(&d, who, 0x2FA0, buf, 200));
 	assert_false(dma_write(&d, who, 0x1FA0, buf, 4));
 	assert_int_equal(d.faults, 3);

@@ -213,7 +213,7 @@ static void test_dma(void **state)
 	assert_int_equal(answer(), 0);
 	assert_true(dma_read(&vu->nic.dma, (struct dma_who){ 0 }, 0x100000, &v, 4));
 	assert_memory_equal(&v, "weir", 4);
-	/* Twice; past the end of the file; without a file, which makes faults of each access. */
+	/* Twice; past the end of the file; without a file. */
 	command(VU_DMA_MAP, &m, sizeof(m), &fd, 1);
 	assert_int_equal(answer(), -EEXIST);
 	m.addr = 0x200000;
@@ -224,7 +224,6 @@ static void test_dma(void **state)
 	command(VU_DMA_MAP, &m, sizeof(m), &fd, 1);
 	assert_int_equal(answer(), -EINVAL);
 	assert_int_equal(ask(VU_DMA_MAP, &m, sizeof(m)), 0);
-	assert_false(dma_read(&vu->nic.dma, (struct dma_who){ 0 }, 0x200000, &v, 4));
 	/* A pipe is no memory. */
 	m.addr = 0x300000;
 	command(VU_DMA_MAP, &m, sizeof(m), &sock, 1);
@@ -240,6 +239,100 @@ static void test_dma(void **state)
 	assert_int_equal(vu->nic.dma.n, 0);
 	assert_int_equal(unit_fds(), before);
 	close(fd);
+}
+
+/* The client's answer to access number @id, sent before it is asked. */
+static void serve_access(unsigned id, unsigned cmd, uint64_t addr, uint64_t count, const char *data,
+			 uint32_t flags)
+{
+	struct {
+		struct vu_hdr h;
+		struct vu_dma_rw rw;
+		char data[16];
+	} m = { .h = { .id = (uint16_t)id, .cmd = (uint16_t)cmd, .flags = VU_F_REPLY | flags },
+		.rw = { .addr = addr, .count = count } };
+	size_t len = sizeof(m.h) + sizeof(m.rw) + strlen(data);
+
+	if (flags & VU_F_ERROR)
+		len = sizeof(m.h);
+	m.h.size = (uint32_t)len;
+	memcpy(m.data, data, strlen(data));
+	transmit(&m, len, NULL, 0);
+}
+
+static void assert_asked(unsigned id, unsigned cmd, uint64_t addr, const char *data)
+{
+	struct vu_hdr *h = (void *)buf;
+	struct vu_dma_rw *rw = (void *)(h + 1);
+	size_t len = sizeof(*h) + sizeof(*rw) + strlen(data);
+
+	assert_int_equal(recv(sock, buf, len, MSG_DONTWAIT), len);
+	assert_int_equal(h->id, id);
+	assert_int_equal(h->cmd, cmd);
+	assert_int_equal(h->size, len);
+	assert_int_equal(rw->addr, addr);
+	assert_memory_equal(rw + 1, data, strlen(data));
+}
+
+static void test_dma_by_message(void **state)
+{
+	struct vu_dma_map m = { .argsz = sizeof(m), .flags = 3, .addr = 0x200000, .size = 4096 };
+	struct vu_region_rw rw = { .offset = 0,
+				   .region = VFIO_PCI_CONFIG_REGION_INDEX,
+				   .count = 4 };
+	struct dma *d = &vu->nic.dma;
+	struct dma_who who = { 0 };
+	uint64_t v = 0;
+
+	(void)state;
+	negotiate();
+	assert_int_equal(ask(VU_DMA_MAP, &m, sizeof(m)), 0);
+	/* A command that comes between request and answer has to wait, and is not lost. */
+	command(VU_REGION_READ, &rw, sizeof(rw), NULL, 0);
+	serve_access(1, VU_DMA_READ, 0x200010, 4, "weir", 0);
+	assert_true(dma_read(d, who, 0x200010, &v, 4));
+	assert_memory_equal(&v, "weir", 4);
+	assert_asked(1, VU_DMA_READ, 0x200010, "");
+	assert_int_equal(answer(), 0);
+	assert_memory_equal(buf + sizeof(rw), "\x86\x80\xfb\x10", 4);
+	serve_access(2, VU_DMA_WRITE, 0x200ff8, 8, "", 0);
+	assert_true(dma_store(d, who, 0x200ff8, "01234567", 8));
+	assert_asked(2, VU_DMA_WRITE, 0x200ff8, "01234567");
+	/* Refused: a fault, and the client stays. */
+	assert_int_equal(d->faults, 0);
+	serve_access(3, VU_DMA_READ, 0, 0, "", VU_F_ERROR);
+	assert_false(dma_read(d, who, 0x200000, &v, 4));
+	assert_asked(3, VU_DMA_READ, 0x200000, "");
+	assert_int_equal(d->faults, 1);
+	assert_int_equal(vu_poll(vu), 0);
+	/* What is not mapped is not asked for. */
+	assert_false(dma_read(d, who, 0x201000, &v, 4));
+	assert_int_equal(vu->asks, 3);
+	/* An answer to something else, or of another length, is the end. */
+	serve_access(4, VU_DMA_READ, 0x200000, 4, "weirweir", 0);
+	assert_false(dma_read(d, who, 0x200000, &v, 4));
+	assert_int_equal(vu_poll(vu), -1);
+	assert_int_equal(vu->fd, -1);
+}
+
+/* More commands than can wait, one with a file; all is given back. */
+static void test_dma_flood(void **state)
+{
+	struct vu_dma_map m = { .argsz = sizeof(m), .flags = 3, .addr = 0x200000, .size = 4096 };
+	unsigned before;
+	uint64_t v;
+
+	(void)state;
+	negotiate();
+	before = unit_fds();
+	assert_int_equal(ask(VU_DMA_MAP, &m, sizeof(m)), 0);
+	for (unsigned i = 0; i < 70; i++)
+		command(VU_DMA_MAP, &m, sizeof(m), &sock, 1);
+	assert_false(dma_read(&vu->nic.dma, (struct dma_who){ 0 }, 0x200000, &v, 4));
+	assert_int_equal(vu_poll(vu), -1);
+	/* the connection's end, too */
+	assert_int_equal(unit_fds(), before - 1);
+	assert_null(vu->late);
 }
 
 /* The client takes its memory back while it is mapped. */
@@ -647,6 +740,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_info),
 		T(test_dma),
+		T(test_dma_by_message),
+		T(test_dma_flood),
 		T(test_memory_vanishes),
 		T(test_irqs),
 		T(test_bad_accesses),
