@@ -242,7 +242,11 @@ pinned() {
 		/proc/vmstat
 }
 
-nothing_held() { [ "$(hugepages Free)" = "$1" ] && [ "$(pinned)" = "$2" ]; }
+# nothing_held FREE PINNED: as it was before; the kernel adds its counters up now and then only
+nothing_held() {
+	note "hugepages free: $(hugepages Free) of $1; pages pinned: $(pinned), before: $2"
+	[ "$(hugepages Free)" = "$1" ] && [ "$(pinned)" = "$2" ]
+}
 
 # mode_round MODE: all that each way to claim a device must be able to do
 mode_round() {
@@ -257,7 +261,7 @@ mode_round() {
 		check "SIGINT ends it with status 0" forward_stop INT
 		check "it used the mode it was told" used_mode "$mode"
 	fi
-	check "no page is held" nothing_held "$free" "$pins"
+	check "no page is held" wait_for 5 nothing_held "$free" "$pins"
 	if check "it forwards, each NIC told its mode" forward_per_device "$mode"; then
 		flood 3
 		sleep 1
