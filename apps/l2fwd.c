@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `weir l2fwd`: pairs of ports forward to each other */
+#include "apps/config.h"
 #include "apps/report.h"
 #include "core/clock.h"
 
@@ -14,6 +15,7 @@ struct l2fwd_opts {
 	uint64_t duration, stats;
 	bool json, rewrite, set_dst;
 	uint8_t dst[6];
+	struct app_args args;
 };
 
 /* Six fields of one or two digits. */
@@ -77,9 +79,11 @@ enum {
 	OPT_KEEP_GOING,
 	OPT_IOMMU_FD,
 	OPT_MEMORY_FD,
+	OPT_CONFIG,
 };
 
 static const struct option long_opts[] = {
+	{ "config", required_argument, NULL, OPT_CONFIG },
 	{ "mode", required_argument, NULL, 'm' },
 	{ "queues", required_argument, NULL, 'q' },
 	{ "cores", required_argument, NULL, OPT_CORES },
@@ -205,6 +209,8 @@ static int option(struct l2fwd_opts *o, int c)
 	case 'v':
 		o->rt.verbose++;
 		return -1;
+	case OPT_CONFIG: /* app_config() takes it out, unless it is cut short */
+		return app_usage(&cmd_l2fwd, "write --config FILE in full.");
 	case 'h':
 		return app_help(&cmd_l2fwd, stdout);
 	default:
@@ -214,8 +220,12 @@ static int option(struct l2fwd_opts *o, int c)
 
 static int parse(struct l2fwd_opts *o, int argc, char **argv)
 {
-	int c, status;
+	int c, status = app_config(&cmd_l2fwd, long_opts, argc, argv, &o->args);
 
+	if (status >= 0)
+		return status;
+	argc = o->args.argc;
+	argv = o->args.argv;
 	o->rt.queues = 1;
 	o->rt.burst = 32;
 	while ((c = getopt_long(argc, argv, "m:q:d:s:M::fjvh", long_opts, NULL)) != -1) {
@@ -225,6 +235,10 @@ static int parse(struct l2fwd_opts *o, int argc, char **argv)
 	}
 	o->rt.devs = argv + optind;
 	o->rt.n_devs = (unsigned)(argc - optind);
+	if (!o->rt.n_devs) {
+		o->rt.devs = o->args.devs;
+		o->rt.n_devs = o->args.n_devs;
+	}
 	if (o->rt.n_devs < 2 || o->rt.n_devs % 2 || o->rt.n_devs > RT_MAX_PORTS)
 		return app_usage(&cmd_l2fwd, "name pairs of devices: 2, 4, ... up to %d, not %u.",
 				 RT_MAX_PORTS, o->rt.n_devs);
@@ -306,6 +320,7 @@ static int run(int argc, char **argv)
 		status = forward(&o);
 	}
 	free(o.cap_text);
+	app_config_end(&o.args);
 	return status;
 }
 
@@ -313,7 +328,10 @@ const struct app_cmd cmd_l2fwd = {
 	.name = "l2fwd",
 	.args = "[OPTIONS] DEV DEV [DEV DEV...]",
 	.summary = "forward frames between pairs of NICs",
-	.help = "  -m, --mode MODE        how to claim NICs: auto (default), cdev, group, compat,\n"
+	.help = "      --config FILE      options and devices from a JSON file, keys named\n"
+		"                         as the long options (config/l2fwd.json shows one);\n"
+		"                         what is typed wins\n"
+		"  -m, --mode MODE        how to claim NICs: auto (default), cdev, group, compat,\n"
 		"                         type1 or noiommu; of one of them: DEV,mode=MODE\n"
 		"  -q, --queues N         RX and TX queues a port, spread by RSS (default 1)\n"
 		"      --cores LIST       one worker a CPU, pinned: 1 or 1,3 or 2-5\n"

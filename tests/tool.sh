@@ -172,6 +172,11 @@ try "capture: bad snap length" 2 "-s wants" "$weir" capture -w x.pcap -s -1 null
 
 try "unknown device" 1 "no PCI device 0000:99:00.0" "$weir" l2fwd 99:00.0 null:
 try "no device string" 1 '"eth0" is no device' "$weir" l2fwd eth0 null:
+echo '{ "devices": ["null:64", "null:64"], "duration": 1, "json": true }' > run.json
+try "l2fwd: devices and options from a file" 0 '"forwarded"' "$weir" l2fwd --config run.json
+echo '{ "devices": ["null:64", "null:64"], "speed": 9 }' > bad.json
+try "l2fwd: a file with a word that is no option" 2 '"speed" is no option' "$weir" l2fwd --config bad.json
+try "l2fwd: no file" 2 "No such file" "$weir" l2fwd --config none.json
 try "bad mode of one device" 1 "after the address of a device" "$weir" l2fwd 0000:ff:1f.7,mode=vdpa null:
 try "other option of one device" 1 "after the address of a device" "$weir" capture 0000:ff:1f.7,node=1 -w x.pcap
 try "mode of one device" 1 "0000:ff:1f.7" "$weir" capture 0000:ff:1f.7,mode=type1 -w x.pcap

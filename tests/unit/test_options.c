@@ -2,6 +2,7 @@
 /* What the tool makes of its command line. */
 #include "unit.h"
 
+#include "apps/config.c"
 #include "apps/l2fwd.c"
 
 #include <fcntl.h>
@@ -256,6 +257,7 @@ static int parse_line(struct l2fwd_opts *o, const char *line)
 	optind = 0;
 	hush();
 	argc = parse(o, argc, argv);
+	app_config_end(&o->args);
 	loud();
 	return argc;
 }
@@ -293,6 +295,94 @@ static void test_l2fwd(void **state)
 	assert_int_equal(o.rt.n_devs, 4);
 	assert_int_equal(parse_line(&o, "-M a b"), -1);
 	assert_true(o.rewrite && !o.set_dst);
+}
+
+static char config[] = "/tmp/weir-config-XXXXXX";
+
+/* Parse a line in which '%' stands for a file with @text. */
+static int with_config(struct l2fwd_opts *o, const char *text, const char *line)
+{
+	const char *at = strchr(line, '%');
+	char whole[512];
+	FILE *f;
+	int fd, status;
+
+	strcpy(config, "/tmp/weir-config-XXXXXX");
+	fd = mkstemp(config);
+	assert_true(fd >= 0);
+	f = fdopen(fd, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	snprintf(whole, sizeof(whole), "%.*s%s%s", (int)(at - line), line, config, at + 1);
+	status = parse_line(o, whole);
+	unlink(config);
+	return status;
+}
+
+static void test_config(void **state)
+{
+	static const char text[] =
+		"// two NICs\n"
+		"{ \"devices\": [\"0000:03:00.0\", {\"device\": \"04:00.0\", \"mode\": \"type1\"}],\n"
+		"  \"mode\": \"compat\", \"queues\": 3, \"cores\": [4, \"6-7\"], \"idle\": \"sleep\",\n"
+		"  \"mac-rewrite\": true, \"json\": false, \"force\": true }\n";
+	struct l2fwd_opts o;
+
+	(void)state;
+	assert_int_equal(with_config(&o, text, "--config %"), -1);
+	assert_int_equal(o.rt.n_devs, 2);
+	assert_int_equal(o.rt.mode, WEIR_MODE_COMPAT);
+	assert_int_equal(o.rt.queues, 3);
+	assert_int_equal(o.rt.n_cpus, 3);
+	assert_int_equal(o.rt.cpus[0], 4);
+	assert_int_equal(o.rt.cpus[2], 7);
+	assert_int_equal(o.rt.idle, FWD_SLEEP);
+	assert_true(o.rewrite && !o.set_dst && !o.json && o.rt.force);
+	/* What is typed wins, wherever it stands; devices replace devices. */
+	assert_int_equal(with_config(&o, text, "-q 5 --config=% --mode cdev a b c d"), -1);
+	assert_int_equal(o.rt.queues, 5);
+	assert_int_equal(o.rt.mode, WEIR_MODE_CDEV);
+	assert_int_equal(o.rt.n_devs, 4);
+	/* After "--" all is a device. */
+	assert_int_equal(with_config(&o, text, "-- --config %"), -1);
+	assert_int_equal(o.rt.n_devs, 2);
+	assert_int_equal(o.rt.queues, 1);
+}
+
+static void test_config_bad(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"[]",
+		"{\"devices\":[\"a\",\"b\"]",
+		"{\"devices\":[]}",
+		"{\"devices\":\"a\"}",
+		"{\"devices\":[\"a\",1]}",
+		"{\"devices\":[\"a\",{\"mode\":\"cdev\"}]}",
+		"{\"devices\":[\"a\",{\"device\":\"b\",\"moed\":\"cdev\"}]}",
+		"{\"devices\":[\"a\",{\"device\":\"b\",\"mode\":1}]}",
+		"{\"devices\":[\"a\",{\"device\":1}]}",
+		"{\"queue\":1}",
+		"{\"queues\":1.5}",
+		"{\"queues\":true}",
+		"{\"queues\":null}",
+		"{\"queues\":\"1 \"}",
+		"{\"cores\":[]}",
+		"{\"cores\":[[1]]}",
+		"{\"json\":\"yes\"}",
+		"{\"config\":\"x\"}",
+		"{\"help\":true}",
+	};
+	struct l2fwd_opts o;
+
+	(void)state;
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(bad); i++)
+		if (with_config(&o, bad[i], "--config % a b") != APP_USAGE)
+			fail_msg("%s was accepted", bad[i]);
+	assert_int_equal(parse_line(&o, "--config /nonexistent a b"), APP_USAGE);
+	assert_int_equal(parse_line(&o, "a b --config"), APP_USAGE);
+	assert_int_equal(parse_line(&o, "--conf /nonexistent a b"), APP_USAGE);
 }
 
 static void test_l2fwd_bad(void **state)
@@ -333,9 +423,10 @@ static void test_l2fwd_bad(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_number), cmocka_unit_test(test_cores),
-		cmocka_unit_test(test_mac),    cmocka_unit_test(test_capture_spec),
-		cmocka_unit_test(test_l2fwd),  cmocka_unit_test(test_l2fwd_bad),
+		cmocka_unit_test(test_number),	   cmocka_unit_test(test_cores),
+		cmocka_unit_test(test_mac),	   cmocka_unit_test(test_capture_spec),
+		cmocka_unit_test(test_l2fwd),	   cmocka_unit_test(test_config),
+		cmocka_unit_test(test_config_bad), cmocka_unit_test(test_l2fwd_bad),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
