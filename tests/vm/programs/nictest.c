@@ -21,6 +21,7 @@ static const struct {
 	{ "link", nt_link },
 	{ "unicast", nt_unicast },
 	{ "multicast", nt_multicast },
+	{ "vlan-filter", nt_vlans },
 	{ "jumbo", nt_jumbo },
 	{ "mtu", nt_mtu },
 	{ "counters", nt_counters },

@@ -133,3 +133,49 @@ void nt_multicast(struct nt *t)
 		 WEIR_MAX_MC_ADDRS);
 	nt_down(t);
 }
+
+static int tagged(struct nt *t, uint16_t vid)
+{
+	struct nt_frame f;
+
+	nt_frame(&f, t->mac, t->peer_mac, 80);
+	nt_frame_tag(&f, (uint16_t)(0x4000 | vid));
+	return nt_arrives(t, &f);
+}
+
+static void no_vlan_filter(struct nt *t)
+{
+	static const uint16_t one[] = { 5 };
+
+	nt_check(weir_port_vlan_filter(t->port, one, 1) == -EOPNOTSUPP,
+		 "this driver has none, and says so");
+	nt_check(tagged(t, 6) == 1, "and lets every VLAN in");
+}
+
+void nt_vlans(struct nt *t)
+{
+	static const uint16_t some[] = { 5, 33, 4094 };
+	struct weir_port_conf c = { 0 };
+
+	if (!nt_up(t, &c))
+		return;
+	if (!t->igb) {
+		no_vlan_filter(t);
+		nt_down(t);
+		return;
+	}
+	nt_check(tagged(t, 5) == 1 && tagged(t, 6) == 1, "frames of all VLANs arrive");
+	nt_check(!weir_port_vlan_filter(t->port, some, 3), "the filter can be set");
+	nt_check(tagged(t, 5) == 1 && tagged(t, 33) == 1 && tagged(t, 4094) == 1,
+		 "frames of the VLANs on the list arrive");
+	nt_check(tagged(t, 6) == 0 && tagged(t, 37) == 0 && tagged(t, 0) == 0,
+		 "those of others do not");
+	nt_check(in(t, t->mac), "one without a tag does");
+	nt_check(!nt_restart(t) && tagged(t, 33) == 1 && tagged(t, 6) == 0,
+		 "the list is kept over a stop and a start");
+	nt_check(!weir_port_vlan_filter(t->port, some, 0) && tagged(t, 5) == 0,
+		 "with an empty list no tagged frame arrives");
+	nt_check(!weir_port_vlan_filter(t->port, NULL, 0) && tagged(t, 6) == 1,
+		 "without a filter they all do again");
+	nt_down(t);
+}

@@ -148,6 +148,7 @@ extern const uint8_t nt_broadcast[6];
 void nt_link(struct nt *t);
 void nt_unicast(struct nt *t);
 void nt_multicast(struct nt *t);
+void nt_vlans(struct nt *t);
 void nt_jumbo(struct nt *t);
 void nt_mtu(struct nt *t);
 void nt_counters(struct nt *t);
