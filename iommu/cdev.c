@@ -102,7 +102,7 @@ static __u32 map_flags(const struct weir_iova_map *m)
 
 /*
  * By file where there is one: the mapping then does not hang on this process's address space.
- * Linux before 6.14 does not know the call (ENOTTY).
+ * Linux before 6.13 does not know the call (ENOTTY).
  */
 static int map_file(struct weir_ioas *as, const struct weir_iova_map *m)
 {

@@ -179,7 +179,7 @@ WEIR_API int weir_ioas_map(struct weir_ioas *as, void *va, size_t len, weir_iova
  * @iova: as for weir_ioas_map()
  * @prot: likewise
  *
- * Where IOMMUFD can map files (Linux 6.14) no address of this process is in between; elsewhere the
+ * Where IOMMUFD can map files (Linux 6.13) no address of this process is in between; elsewhere the
  * file is mapped for as long as the mapping lives.
  * Return: as weir_ioas_map(); -EINVAL past the end of the file.
  */

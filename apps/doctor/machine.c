@@ -352,7 +352,7 @@ static const struct {
 	  "no nesting" },
 	{ 0x8e, "iommufd-faults", "page requests (FAULT_QUEUE_ALLOC)", "6.11",
 	  "no page requests by devices" },
-	{ 0x8f, "iommufd-map-file", "mapping by memfd (IOAS_MAP_FILE)", "6.14",
+	{ 0x8f, "iommufd-map-file", "mapping by memfd (IOAS_MAP_FILE)", "6.13",
 	  "memory is mapped by address" },
 };
 

@@ -254,7 +254,7 @@ static void test_iommufd(void **state)
 	known_calls = old;
 	run(doctor_iommufd);
 	assert_int_equal(d.n, 5);
-	says(expect("iommufd-map-file", DOCTOR_NOTE, "IOAS_MAP_FILE")->why, "6.14");
+	says(expect("iommufd-map-file", DOCTOR_NOTE, "IOAS_MAP_FILE")->why, "6.13");
 	expect("iommufd-faults", DOCTOR_NOTE, "FAULT_QUEUE_ALLOC");
 	expect("iommufd-dirty", DOCTOR_NOTE, "dirty");
 	assert_null(find("iommufd-hwpt"));
