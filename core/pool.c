@@ -128,6 +128,11 @@ unsigned weir_pool_available(const struct weir_pool *p)
 	return weir_ring_count(p->free);
 }
 
+const struct weir_arena *weir_pool_memory(const struct weir_pool *p)
+{
+	return p->arena;
+}
+
 const char *weir_pool_va_base(const struct weir_pool *p)
 {
 	return p->va_base;

@@ -68,6 +68,8 @@ WEIR_API unsigned weir_pool_count(const struct weir_pool *p);
 /* Buffers in the shared pool now; those on threads' stacks are not among them. Any thread. */
 WEIR_API unsigned weir_pool_available(const struct weir_pool *p);
 WEIR_API const char *weir_pool_va_base(const struct weir_pool *p);
+/* The arena that its buffers lie in. */
+WEIR_API const struct weir_arena *weir_pool_memory(const struct weir_pool *p);
 
 WEIR_API int weir_cache_create(struct weir_pool *p, struct weir_cache **out);
 /* Spills what is left to the pool. */

@@ -217,6 +217,17 @@ int weir_port_configure(struct weir_port *p, const struct weir_port_conf *conf)
 	return 0;
 }
 
+/* A tagged pair could not reach buffers outside of its tenant's memory. */
+static int check_tenant(struct weir_port *p, unsigned q, const struct weir_cache *c)
+{
+	if (!p->pasid[q] || weir_pool_memory(c->pool) == weir_port_ring_arena(p, q))
+		return 0;
+	return weir_fail(p->w, EINVAL, "pool",
+			 "%s: pair %u reaches its tenant's arena only, and the cache's pool lies "
+			 "in another",
+			 p->name, q);
+}
+
 int weir_port_queue_cache(struct weir_port *p, unsigned q, struct weir_cache *c)
 {
 	if (p->state == WEIR_PORT_OPEN || (q >= p->conf.n_rxq && q >= p->conf.n_txq))
@@ -226,6 +237,8 @@ int weir_port_queue_cache(struct weir_port *p, unsigned q, struct weir_cache *c)
 		return weir_fail(p->w, EINVAL, "pool",
 				 "%s: the cache's pool belongs to another handle than the port",
 				 p->name);
+	if (c && check_tenant(p, q, c))
+		return -EINVAL;
 	if (q < p->conf.n_rxq)
 		p->rxq[q]->cache = c;
 	if (q < p->conf.n_txq)
@@ -248,6 +261,9 @@ int weir_port_start(struct weir_port *p)
 					 "%s: queue %u has no buffer cache "
 					 "(weir_port_queue_cache())",
 					 p->name, q);
+	for (unsigned q = 0; q < WEIR_MAX_QUEUES; q++)
+		if (p->rxq[q] && check_tenant(p, q, p->rxq[q]->cache))
+			return -EINVAL;
 	weir_port_watch_reset(p);
 	err = p->ops->start(p);
 	if (!err)

@@ -417,7 +417,8 @@ WEIR_API int weir_port_configure(struct weir_port *p, const struct weir_port_con
  * weir_port_queue_cache() - name the stack of the thread that will own queue @q of both sides
  * @p: configured port
  * @q: queue number
- * @c: stack; must outlive the run. Its pool is of the port's handle
+ * @c: stack; must outlive the run. Its pool is of the port's handle, and in the arena of the pair's
+ *     rings if that is tagged
  *
  * On a running port nobody may poll the queue meanwhile: so it moves to another thread, or to one
  * that stops the port while the old thread goes on with other queues.

@@ -6,6 +6,7 @@
 #ifndef WEIR_TESTS_NICSIM_ASSIGN_ENV_H
 #define WEIR_TESTS_NICSIM_ASSIGN_ENV_H
 
+#include "apps/nicsim/summary.h"
 #include "apps/nicsim/vuser.h"
 #include "apps/nicsim/wire.h"
 #include "nics/nics.h"

@@ -89,6 +89,30 @@ static void others_go_on(void)
 	assert_int_equal(faults(), n);
 }
 
+/* What an operator of the model sees of it. */
+static void assert_summary(void)
+{
+	char *text = NULL, want[128];
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_non_null(f);
+	nic_hold();
+	summary_print(server.vu, false, f);
+	summary_print(server.vu, true, f);
+	nic_let_go();
+	fclose(f);
+	snprintf(want, sizeof(want), "RX queue 1, PASID %u, write of 300 bytes at 0x%llx",
+		 c.t[0].a.pasid, (unsigned long long)stolen());
+	assert_non_null(strstr(text, want));
+	assert_non_null(strstr(text, "queue pairs stopped for a fault: 1"));
+	snprintf(want, sizeof(want), "\"pasid\":%u,", c.t[0].a.pasid);
+	assert_non_null(strstr(text, want));
+	assert_non_null(strstr(text, "\"stopped_queues\":1"));
+	assert_non_null(strstr(text, "\"dma_faults\":1,"));
+	free(text);
+}
+
 static void test_write_attack(void **state)
 {
 	volatile uint64_t *d = ring(&c.t[0], 1, false);
@@ -106,6 +130,7 @@ static void test_write_attack(void **state)
 	assert_int_equal(arrive(1, f), RX_DROPPED);
 	assert_int_equal(faults(), 1);
 	others_go_on();
+	assert_summary();
 }
 
 /* The handle of a buffer that is another tenant's: the descriptor comes out right, and leads nowhere. */
@@ -268,7 +293,15 @@ static void test_refusals(void **state)
 	assert_int_equal(assign(0, 0), 0);
 	assert_int_equal(weir_queue_assign(c.port, 1, c.t[0].as, c.t[0].arena, 0, &a), -EBUSY);
 	assert_text("already");
+	/* Buffers that the pair could not reach: named before or after. */
+	assert_int_equal(weir_port_queue_cache(c.port, 1, c.own.cache), -EINVAL);
+	assert_said("pool");
+	for (unsigned q = 0; q < PAIRS; q++)
+		assert_int_equal(
+			weir_port_queue_cache(c.port, q, q == 1 ? c.t[0].cache : c.own.cache), 0);
 	assert_int_equal(assign(1, 0), 0);
+	assert_int_equal(weir_port_start(c.port), -EINVAL);
+	assert_said("pool");
 	caches_and_start();
 	assert_int_equal(weir_queue_assign(c.port, 2, c.t[1].as, c.t[1].arena, 0, &a), -EBUSY);
 	assert_int_equal(weir_queue_release(&c.t[0].a), -EBUSY);
@@ -411,7 +444,8 @@ static void test_tag_not_taken(void **state)
 	nic_hold()->pasid_bits = 0;
 	nic_let_go();
 	for (unsigned q = 0; q < PAIRS; q++)
-		assert_int_equal(weir_port_queue_cache(c.port, q, c.own.cache), 0);
+		assert_int_equal(
+			weir_port_queue_cache(c.port, q, q ? c.t[q - 1].cache : c.own.cache), 0);
 	assert_int_equal(weir_port_start(c.port), -EIO);
 	assert_said("queue-tag");
 }
