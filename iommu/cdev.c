@@ -287,3 +287,8 @@ const struct weir_backend weir_backend_cdev = {
 	.pasid_detach = weir_cdev_pasid_detach,
 	.io = &weir_vfio_devio,
 };
+
+int weir_iommufd_need(struct weir_iommu *iommu)
+{
+	return need_iommufd(iommu);
+}

@@ -188,7 +188,17 @@ int weir_cdev_pasid_bits(struct weir_iodev *d, char why[WEIR_WHY_LEN])
 
 int weir_cdev_pasid_attach(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as)
 {
-	return put_on(d, pasid, as, &weir_pasid_find(d, pasid)->hwpt);
+	struct weir_pasid *p = weir_pasid_find(d, pasid);
+	int err;
+
+	if (!p->hwpt)
+		return put_on(d, pasid, as, &p->hwpt);
+	err = attach_pt(d, pasid, p->hwpt->id);
+	if (err)
+		return told(d, pasid, as, err);
+	weir_hwpt_get(p->hwpt);
+	note_pages(d, as);
+	return 0;
 }
 
 int weir_cdev_pasid_detach(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as)
@@ -200,4 +210,48 @@ int weir_cdev_pasid_detach(struct weir_iodev *d, uint32_t pasid, struct weir_ioa
 	weir_hwpt_put(p->hwpt);
 	p->hwpt = NULL;
 	return err;
+}
+
+/* --- on a page table of choice --- */
+
+static int check_hwpt(struct weir_iodev *d, const struct weir_hwpt *h)
+{
+	if (d->be->mode == WEIR_MODE_CDEV && h->iommu == d->iommu)
+		return 0;
+	return weir_fail(d->w, EOPNOTSUPP, "hwpt",
+			 "%s: page tables of its own need cdev mode, and one place for both",
+			 d->name);
+}
+
+int weir_iodev_attach_hwpt(struct weir_iodev *d, struct weir_hwpt *h)
+{
+	int err = check_hwpt(d, h);
+
+	if (err)
+		return err;
+	err = attach_pt(d, WEIR_PASID_NONE, h->id);
+	if (err)
+		return told(d, WEIR_PASID_NONE, h->as, err);
+	weir_hwpt_get(h);
+	weir_hwpt_put(d->hwpt);
+	d->hwpt = h;
+	if (d->as)
+		d->as->devices--;
+	d->as = h->as;
+	d->as->devices++;
+	weir_hw(d);
+	note_pages(d, d->as);
+	return 0;
+}
+
+int weir_iodev_pasid_attach_hwpt(struct weir_iodev *d, struct weir_hwpt *h, uint32_t *pasid)
+{
+	int err = check_hwpt(d, h);
+
+	return err ? err : weir_pasid_attach(d, h->as, h, pasid);
+}
+
+uint32_t weir_iodev_devid(const struct weir_iodev *d)
+{
+	return d->devid;
 }

@@ -16,12 +16,13 @@ int weir_iommufd_hwpt(struct weir_ioas *as, uint32_t devid, const struct weir_hw
 {
 	struct uapi_hwpt_alloc cmd = {
 		.size = sizeof(cmd),
-		.flags = o->flags,
+		.flags = o->flags | (o->faults ? UAPI_HWPT_FAULTS : 0),
 		.dev_id = devid,
 		.pt_id = o->parent ? o->parent->id : as->id,
 		.data_type = o->data_type,
 		.data_len = o->data_len,
 		.data_uptr = (uintptr_t)o->data,
+		.fault_id = o->faults ? o->faults->id : 0,
 	};
 	struct weir_hwpt *h;
 	int err;
@@ -43,6 +44,8 @@ int weir_iommufd_hwpt(struct weir_ioas *as, uint32_t devid, const struct weir_hw
 		.id = cmd.out_hwpt_id,
 		.flags = o->flags,
 	};
+	if (h->faults)
+		h->faults->users++;
 	as->hwpts = h;
 	*out = h;
 	return 0;
@@ -89,6 +92,8 @@ int weir_hwpt_end(struct weir_hwpt *h)
 	while (*p != h)
 		p = &(*p)->next;
 	*p = h->next;
+	if (h->faults)
+		h->faults->users--;
 	free(h);
 	weir_hwpt_put(parent);
 	return err < 0 ? err : 0;
@@ -122,4 +127,31 @@ void weir_hwpt_put(struct weir_hwpt *h)
 struct weir_ioas *weir_hwpt_ioas(const struct weir_hwpt *h)
 {
 	return h->as;
+}
+
+unsigned weir_hwpt_users(const struct weir_hwpt *h)
+{
+	return h->users;
+}
+
+int weir_hwpt_invalidate(struct weir_hwpt *h, uint32_t data_type, uint32_t entry_len,
+			 const void *entries, uint32_t *n)
+{
+	struct uapi_hwpt_invalidate cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = h->id,
+		.data_uptr = (uintptr_t)entries,
+		.data_type = data_type,
+		.entry_len = entry_len,
+		.entry_num = *n,
+	};
+	uint32_t asked = *n;
+	int err = weir_ioctl(h->iommu->iommufd, UAPI_IOMMU_HWPT_INVALIDATE, &cmd);
+
+	*n = cmd.entry_num <= asked ? cmd.entry_num : 0;
+	if (err < 0)
+		return weir_fail(h->iommu->w, err, "hwpt-invalidate",
+				 "page table %u: %u of %u invalidations were done: %s", h->id, *n,
+				 asked, weir_strerror(err));
+	return 0;
 }

@@ -166,6 +166,14 @@ struct weir_hwpt {
 	bool automatic;
 };
 
+/* A queue of page requests (fault.c). */
+struct weir_faults {
+	struct weir_iommu *iommu;
+	uint32_t id;
+	int fd;
+	unsigned users; /* tables */
+};
+
 #define WEIR_MAX_REGIONS 9
 
 struct weir_iodev {
@@ -234,6 +242,8 @@ int weir_vfio_dmabuf(struct weir_iodev *d, unsigned region, uint64_t off, uint64
 
 /* --- objects of /dev/iommu, by the kernel's numbers: a device there need not be VFIO's --- */
 
+/* Open /dev/iommu if it is not open yet (cdev.c). */
+int weir_iommufd_need(struct weir_iommu *iommu);
 /* IOMMU_GET_HW_INFO, decoded (hwinfo.c). Reports nothing. */
 int weir_iommufd_hw_info(struct weir_iommu *iommu, uint32_t devid, struct weir_hw_info *hi);
 /* The same for a device of ours, asked for once. -EOPNOTSUPP outside of cdev mode. */
@@ -257,6 +267,10 @@ int weir_phys_check(struct weir_ioas *as, const struct weir_iova_map *m);
 int weir_phys_map(struct weir_ioas *as, const struct weir_iova_map *m);
 int weir_phys_unmap(struct weir_ioas *as, const struct weir_iova_map *m);
 int weir_phys_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsigned n, uint64_t *align);
+
+/* weir_iodev_pasid_attach() on a table of choice; NULL: the backend chooses (pasid.c). */
+int weir_pasid_attach(struct weir_iodev *d, struct weir_ioas *as, struct weir_hwpt *h,
+		      uint32_t *pasid);
 
 /* --- cdev_attach.c --- */
 

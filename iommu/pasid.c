@@ -66,7 +66,8 @@ static int check(struct weir_iodev *d, const struct weir_ioas *as, uint32_t *pas
 	return 0;
 }
 
-int weir_iodev_pasid_attach(struct weir_iodev *d, struct weir_ioas *as, uint32_t *pasid)
+int weir_pasid_attach(struct weir_iodev *d, struct weir_ioas *as, struct weir_hwpt *h,
+		      uint32_t *pasid)
 {
 	struct weir_pasid *p;
 	int err = check(d, as, pasid);
@@ -76,7 +77,7 @@ int weir_iodev_pasid_attach(struct weir_iodev *d, struct weir_ioas *as, uint32_t
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	*p = (struct weir_pasid){ .next = d->pasids, .as = as, .pasid = *pasid };
+	*p = (struct weir_pasid){ .next = d->pasids, .as = as, .hwpt = h, .pasid = *pasid };
 	d->pasids = p;
 	err = d->be->pasid_attach(d, *pasid, as);
 	if (err) {
@@ -86,6 +87,11 @@ int weir_iodev_pasid_attach(struct weir_iodev *d, struct weir_ioas *as, uint32_t
 	}
 	as->devices++;
 	return 0;
+}
+
+int weir_iodev_pasid_attach(struct weir_iodev *d, struct weir_ioas *as, uint32_t *pasid)
+{
+	return weir_pasid_attach(d, as, NULL, pasid);
 }
 
 static int end(struct weir_iodev *d, struct weir_pasid **link)

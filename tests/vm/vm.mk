@@ -16,10 +16,12 @@ $(BUILD)/vm/bin/%: tests/vm/helpers/%.c tests/vm/helpers/checker.c tests/vm/help
 	$(call say,VM-CC,$@)
 	$(Q)$(VM_CC) $(VM_CFLAGS) -o $@ $(filter %.c,$^)
 
-# Programs that use the library on the guest's kernel. claim fails the n-th of these calls.
+# Programs that use the library on the guest's kernel. claim fails the n-th of these calls, mock has
+# devices of its own behind one.
 VM_PROGS := $(patsubst tests/vm/programs/%.c,$(BUILD)/vm/prog/%,$(wildcard tests/vm/programs/*.c))
 VM_WRAP_claim := $(addprefix -Wl$(COMMA)--wrap=,ioctl open mmap eventfd memfd_create pread pwrite)
 VM_WRAP_tenants := $(addprefix -Wl$(COMMA)--wrap=,ioctl calloc pread)
+VM_WRAP_mock := -Wl,--wrap=ioctl
 # A program of several files has a folder of its name for the others.
 $(BUILD)/vm/prog/nictest: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/vm/programs/nictest/*.c))
 $(BUILD)/vm/prog/%: $(BUILD)/obj/tests/vm/programs/%.o $(BUILD)/libweir.a
