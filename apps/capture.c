@@ -169,7 +169,7 @@ static int capture(struct capture_opts *o)
 	err = rt_open(rt, &o->rt);
 	if (err)
 		goto out;
-	err = rt_route(rt, 0, -1, NULL, false);
+	err = rt_route(rt, 0, -1, NULL, FWD_AS_IT_IS);
 	if (!err)
 		err = rt_start(rt);
 	if (!err) {

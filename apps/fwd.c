@@ -26,7 +26,44 @@ static unsigned count_packets(const struct weir_pkt *p, unsigned n)
 	return k;
 }
 
-static void rewrite(const struct fwd_route *r, struct weir_pkt *p, unsigned n)
+/* Source and destination, each for the other, in registers: bytes 0 to 7 and 4 to 11. */
+static inline void swap_macs(uint8_t *d)
+{
+	__le64 low, high;
+	__le32 end;
+	uint64_t x;
+
+	memcpy(&low, d, 8);
+	memcpy(&high, d + 4, 8);
+	x = weir_from_le64(low);
+	low = weir_le64(weir_from_le64(high) >> 16 | x << 48);
+	end = weir_le32((uint32_t)(x >> 16));
+	memcpy(d, &low, 8);
+	memcpy(d + 8, &end, 4);
+}
+
+static void swap(const struct fwd_route *r, const struct weir_pkt *p, unsigned n)
+{
+	const char *base = r->rxq->dma.va_base;
+	bool first = true;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (first && p[i].len >= 12)
+			swap_macs(weir_pkt_data(base, &p[i]));
+		first = !(p[i].flags & WEIR_PKT_MORE);
+	}
+}
+
+static void swap_plain(const struct fwd_route *r, const struct weir_pkt *p, unsigned n)
+{
+	const char *base = r->rxq->dma.va_base;
+
+	for (unsigned i = 0; i < n; i++)
+		if (weir_likely(p[i].len >= 12))
+			swap_macs(weir_pkt_data(base, &p[i]));
+}
+
+static void set_macs(const struct fwd_route *r, const struct weir_pkt *p, unsigned n)
 {
 	const char *base = r->rxq->dma.va_base;
 	bool first = true;
@@ -66,7 +103,7 @@ static void send(struct fwd_worker *w, struct fwd_route *r, const struct weir_pk
 {
 	unsigned sent = weir_tx_post(r->txq, p, n);
 
-	weir_count(&w->forwarded, count_packets(p, sent));
+	weir_count(&w->forwarded, r->plain ? sent : count_packets(p, sent));
 	if (weir_likely(sent == n)) {
 		r->n_held = 0;
 		return;
@@ -148,9 +185,12 @@ static unsigned pass_route(struct fwd_worker *w, struct fwd_route *r)
 		weir_pkt_free(w->cache, p, n);
 		return n;
 	}
-	clear_rx_flags(p, n);
-	if (r->rewrite)
-		rewrite(r, p, n);
+	if (!r->plain)
+		clear_rx_flags(p, n);
+	if (r->rewrite == FWD_SWAP_MAC)
+		(r->plain ? swap_plain : swap)(r, p, n);
+	else if (r->rewrite == FWD_SET_MAC)
+		set_macs(r, p, n);
 	send(w, r, p, n);
 	return n;
 }

@@ -22,13 +22,20 @@ enum fwd_idle {
 
 enum fwd_ask { FWD_GO_ON, FWD_LEAVE, FWD_PAUSE, FWD_PAUSED };
 
+enum fwd_rewrite {
+	FWD_AS_IT_IS,
+	FWD_SET_MAC,  /* source, and perhaps destination, are given */
+	FWD_SWAP_MAC, /* source becomes destination and the other way round */
+};
+
 /**
  * struct fwd_route - from one RX queue onwards
  * @rxq: where packets come from
  * @txq: where they go; NULL: to the capture ring alone
  * @n_held: segments that found no room in @txq and go first in the next pass
  * @held_since: cycles at which @held began to wait
- * @rewrite: put @mac into the frames
+ * @rewrite: what to do with the addresses in the frames
+ * @plain: frames come in one segment, and nothing is said about them
  * @mac: destination, then source address
  * @set_dst: rewrite the destination too
  * @port: number of the receiving port, for the capture
@@ -39,7 +46,8 @@ struct fwd_route {
 	struct weir_txq *txq;
 	unsigned n_held;
 	uint64_t held_since;
-	bool rewrite, set_dst;
+	enum fwd_rewrite rewrite;
+	bool set_dst, plain;
 	uint8_t mac[12];
 	unsigned port;
 	struct weir_pkt held[FWD_BURST_MAX];

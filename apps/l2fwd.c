@@ -13,7 +13,8 @@ struct l2fwd_opts {
 	struct pcapw_opts cap;
 	char *cap_text;
 	uint64_t duration, stats;
-	bool json, rewrite, set_dst;
+	bool json, set_dst;
+	enum fwd_rewrite rewrite;
 	uint8_t dst[6];
 	struct app_args args;
 };
@@ -80,6 +81,7 @@ enum {
 	OPT_IOMMU_FD,
 	OPT_MEMORY_FD,
 	OPT_CONFIG,
+	OPT_SWAP,
 };
 
 static const struct option long_opts[] = {
@@ -91,6 +93,7 @@ static const struct option long_opts[] = {
 	{ "count", required_argument, NULL, OPT_COUNT },
 	{ "stats", required_argument, NULL, 's' },
 	{ "mac-rewrite", optional_argument, NULL, 'M' },
+	{ "mac-swap", no_argument, NULL, OPT_SWAP },
 	{ "capture", required_argument, NULL, OPT_CAPTURE },
 	{ "rx-desc", required_argument, NULL, OPT_RXD },
 	{ "tx-desc", required_argument, NULL, OPT_TXD },
@@ -177,10 +180,13 @@ static int option(struct l2fwd_opts *o, int c)
 		o->rt.n_cpus = (unsigned)n;
 		return -1;
 	case 'M':
-		o->rewrite = true;
+		o->rewrite = FWD_SET_MAC;
 		o->set_dst = optarg != NULL;
 		if (optarg && !parse_mac(optarg, o->dst))
 			return app_usage(&cmd_l2fwd, "\"%s\" is no MAC address.", optarg);
+		return -1;
+	case OPT_SWAP:
+		o->rewrite = FWD_SWAP_MAC;
 		return -1;
 	case OPT_CAPTURE:
 		if (!parse_capture(o, optarg))
@@ -239,6 +245,8 @@ static int parse(struct l2fwd_opts *o, int argc, char **argv)
 		o->rt.devs = o->args.devs;
 		o->rt.n_devs = o->args.n_devs;
 	}
+	if (o->rt.n_devs == 1 && o->rewrite)
+		return -1;
 	if (o->rt.n_devs < 2 || o->rt.n_devs % 2 || o->rt.n_devs > RT_MAX_PORTS)
 		return app_usage(&cmd_l2fwd, "name pairs of devices: 2, 4, ... up to %d, not %u.",
 				 RT_MAX_PORTS, o->rt.n_devs);
@@ -250,7 +258,8 @@ static int route_pairs(struct rt *rt, const struct l2fwd_opts *o)
 	int err = 0;
 
 	for (unsigned i = 0; i < rt->n_ports && !err; i++)
-		err = rt_route(rt, i, (int)(i ^ 1), o->set_dst ? o->dst : NULL, o->rewrite);
+		err = rt_route(rt, i, (int)(rt->n_ports > 1 ? i ^ 1 : i),
+			       o->set_dst ? o->dst : NULL, o->rewrite);
 	return err;
 }
 
@@ -326,7 +335,7 @@ static int run(int argc, char **argv)
 
 const struct app_cmd cmd_l2fwd = {
 	.name = "l2fwd",
-	.args = "[OPTIONS] DEV DEV [DEV DEV...]",
+	.args = "[OPTIONS] DEV [DEV [DEV DEV...]]",
 	.summary = "forward frames between pairs of NICs",
 	.help = "      --config FILE      options and devices from a JSON file, keys named\n"
 		"                         as the long options (config/l2fwd.json shows one);\n"
@@ -341,6 +350,9 @@ const struct app_cmd cmd_l2fwd = {
 		"                         terminal, lines elsewhere\n"
 		"  -M, --mac-rewrite[=MAC]  source becomes the sending port's address, and the\n"
 		"                         destination MAC if given; otherwise frames pass as they are\n"
+		"      --mac-swap         source and destination addresses change places\n"
+		"                         with either of these, one device will do: it gets back what\n"
+		"                         it sent\n"
 		"      --capture FILE[:FILTER]  write what passes to a pcap file (pcap-filter(7))\n"
 		"      --idle WHAT        when there is nothing to do: spin (default), yield, or\n"
 		"                         sleep on the NICs' interrupts\n"

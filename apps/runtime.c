@@ -328,9 +328,10 @@ static int add_route(struct rt *rt, const struct rt_way *y, unsigned q)
 		.port = y->from,
 		.rewrite = y->rewrite,
 		.set_dst = y->set_dst,
+		.plain = !rx->conf.offloads,
 	};
 	memcpy(r->mac, y->dst, 6);
-	err = y->rewrite && tx ? weir_port_mac_get(tx, r->mac + 6) : 0;
+	err = y->rewrite == FWD_SET_MAC && tx ? weir_port_mac_get(tx, r->mac + 6) : 0;
 	if (!err)
 		err = weir_port_queue_cache(rx, q, f->cache);
 	if (!err)
@@ -355,7 +356,7 @@ int rt_route_again(struct rt *rt, const struct weir_port *p)
 	return err;
 }
 
-int rt_route(struct rt *rt, unsigned from, int to, const uint8_t *dst_mac, bool rewrite)
+int rt_route(struct rt *rt, unsigned from, int to, const uint8_t *dst_mac, enum fwd_rewrite rewrite)
 {
 	struct rt_way *y = &rt->ways[rt->n_ways];
 	int err = 0;

@@ -85,7 +85,8 @@ struct rt_health {
 struct rt_way {
 	unsigned from;
 	int to;
-	bool set_dst, rewrite;
+	enum fwd_rewrite rewrite;
+	bool set_dst;
 	uint8_t dst[6];
 };
 
@@ -168,7 +169,8 @@ size_t rt_memory(const struct rt_opts *o);
 int rt_open(struct rt *rt, const struct rt_opts *o);
 
 /* Give workers something to do: @from to @to (-1: capture only), all queues, if both are there. */
-int rt_route(struct rt *rt, unsigned from, int to, const uint8_t *dst_mac, bool rewrite);
+int rt_route(struct rt *rt, unsigned from, int to, const uint8_t *dst_mac,
+	     enum fwd_rewrite rewrite);
 
 /* Do so again for a port that was taken out of the loops; the workers are paused. */
 int rt_route_again(struct rt *rt, const struct weir_port *p);

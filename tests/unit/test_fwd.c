@@ -181,7 +181,7 @@ static void test_rewrite(void **state)
 	/* A packet of two segments, then one that is too short to have addresses. */
 	p[0].flags = WEIR_PKT_MORE;
 	p[2].len = 11;
-	rewrite(r, p, 3);
+	set_macs(r, p, 3);
 	memcpy(frame[1], weir_pkt_data(r->rxq->dma.va_base, &p[0]), 64);
 	assert_memory_equal(frame[1], frame[0], 6);
 	assert_memory_equal(frame[1] + 6, macs + 6, 6);
@@ -189,9 +189,35 @@ static void test_rewrite(void **state)
 	assert_memory_equal(weir_pkt_data(r->rxq->dma.va_base, &p[1]), frame[0], 64);
 	assert_memory_equal(weir_pkt_data(r->rxq->dma.va_base, &p[2]), frame[0], 64);
 	r->set_dst = true;
-	rewrite(r, p, 1);
+	set_macs(r, p, 1);
 	assert_memory_equal(weir_pkt_data(r->rxq->dma.va_base, &p[0]), macs, 12);
 	weir_buf_free(cache[0], bufs, 3);
+}
+
+static void test_swap(void **state)
+{
+	static const uint8_t want[14] = { 7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6, 13, 14 };
+	struct fwd_route *r = &fw[0]->routes[0];
+	struct weir_pkt p[3];
+	uint32_t bufs[3];
+
+	(void)state;
+	for (unsigned fn = 0; fn < 2; fn++) {
+		assert_int_equal(weir_buf_alloc(cache[0], bufs, 3), 3);
+		for (unsigned i = 0; i < 3; i++) {
+			p[i] = (struct weir_pkt){ .buf = bufs[i], .off = 64, .len = 60 };
+			for (unsigned k = 0; k < 14; k++)
+				weir_pkt_data(r->rxq->dma.va_base, &p[i])[k] = (uint8_t)(k + 1);
+		}
+		/* Too short, and without flags two packets, with MORE one of two segments. */
+		p[0].len = 11;
+		p[1].flags = fn ? 0 : WEIR_PKT_MORE;
+		(fn ? swap_plain : swap)(r, p, 3);
+		assert_int_equal(weir_pkt_data(r->rxq->dma.va_base, &p[0])[0], 1);
+		assert_memory_equal(weir_pkt_data(r->rxq->dma.va_base, &p[1]), want, 14);
+		assert_int_equal(weir_pkt_data(r->rxq->dma.va_base, &p[2])[0], fn ? 7 : 1);
+		weir_buf_free(cache[0], bufs, 3);
+	}
 }
 
 /* The budget of all workers is used up to the last packet and never overdrawn. */
@@ -439,13 +465,11 @@ static void test_sleep_undrained(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_forward),      T(test_ring_full),
-		T(test_give_up),      T(test_segments),
-		T(test_rewrite),      T(test_budget),
-		T(test_budget_jumbo), T(test_budget_two_workers),
-		T(test_drain),	      T(test_bad_cpu),
-		T(test_capture),      T(test_leave),
-		T(test_stop_paused),  T(test_sleep_undrained),
+		T(test_forward),  T(test_ring_full),	T(test_give_up),
+		T(test_segments), T(test_swap),		T(test_rewrite),
+		T(test_budget),	  T(test_budget_jumbo), T(test_budget_two_workers),
+		T(test_drain),	  T(test_bad_cpu),	T(test_capture),
+		T(test_leave),	  T(test_stop_paused),	T(test_sleep_undrained),
 	};
 
 	return cmocka_run_group_tests_name("fwd", tests, NULL, NULL);

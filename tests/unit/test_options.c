@@ -15,7 +15,7 @@ int rt_open(struct rt *rt, const struct rt_opts *o)
 	return -EIO;
 }
 
-int rt_route(struct rt *rt, unsigned from, int to, const uint8_t *dst_mac, bool rewrite)
+int rt_route(struct rt *rt, unsigned from, int to, const uint8_t *dst_mac, enum fwd_rewrite rewrite)
 {
 	(void)rt;
 	(void)from;
