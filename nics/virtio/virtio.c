@@ -17,11 +17,11 @@
  * EVENT_IDX: a ring whose interrupts are off is better off with a flag, which stays;
  * GUEST_TSO and its like: packets would be larger than a packet can be here.
  */
-#define FEATURES_ALWAYS                                                                       \
-	(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM |            \
-	 VIRTIO_F_INDIRECT_DESC | VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_STATUS | \
-	 VIRTIO_NET_F_SPEED_DUPLEX | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX |            \
-	 VIRTIO_NET_F_CTRL_MAC_ADDR)
+#define FEATURES_ALWAYS                                                                     \
+	(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM |          \
+	 VIRTIO_F_IN_ORDER | VIRTIO_F_INDIRECT_DESC | VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | \
+	 VIRTIO_NET_F_STATUS | VIRTIO_NET_F_SPEED_DUPLEX | VIRTIO_NET_F_CTRL_VQ |           \
+	 VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_CTRL_MAC_ADDR)
 /* 5.1.3.1: these need a control queue. */
 #define FEATURES_CTRL                                                                 \
 	(VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_CTRL_VLAN | VIRTIO_NET_F_CTRL_MAC_ADDR | \
@@ -108,18 +108,6 @@ static void notify_all(struct virtio_net *v)
 	}
 }
 
-static weir_rx_fn *rx_fn(const struct virtio_net *v, bool full)
-{
-	static weir_rx_fn *const fns[2][2][2] = {
-		{ { virtio_rx_split, virtio_rx_split_full },
-		  { virtio_rx_packed, virtio_rx_packed_full } },
-		{ { virtio_rx_split_phys, virtio_rx_split_full_phys },
-		  { virtio_rx_packed_phys, virtio_rx_packed_full_phys } },
-	};
-
-	return fns[v->t->dma.pages != NULL][v->packed][full];
-}
-
 void virtio_fresh_rxq(struct virtio_rxq *q)
 {
 	virtio_vq_reset(&q->vq);
@@ -143,8 +131,9 @@ static void start_rxq(struct virtio_net *v, struct virtio_rxq *q)
 	q->csum = virtio_has(v, VIRTIO_NET_F_GUEST_CSUM);
 	q->hash = virtio_has(v, VIRTIO_NET_F_HASH_REPORT);
 	q->vq.hdr_len = q->hash ? VIRTIO_NET_HDR_HASH_LEN : VIRTIO_NET_HDR_LEN;
+	q->vq.in_order = virtio_has(v, VIRTIO_F_IN_ORDER);
 	full = q->mrg || q->csum || q->hash;
-	q->base.burst = rx_fn(v, full);
+	q->base.burst = full ? v->path->rx_full[v->packed] : v->path->rx[v->packed];
 	virtio_fresh_rxq(q);
 }
 
@@ -153,6 +142,7 @@ static void start_txq(struct virtio_net *v, struct virtio_txq *q)
 	virtio_fresh_txq(q);
 	q->max_len = (uint16_t)VIRTIO_FRAME(v->port.conf.mtu);
 	q->csum = virtio_has(v, VIRTIO_NET_F_CSUM);
+	q->vq.in_order = virtio_has(v, VIRTIO_F_IN_ORDER);
 	q->vq.hdr_len = virtio_has(v, VIRTIO_NET_F_HASH_REPORT) ? VIRTIO_NET_HDR_HASH_LEN
 								: VIRTIO_NET_HDR_LEN;
 }
@@ -301,7 +291,7 @@ static int configure_rxq(struct virtio_net *v, unsigned i)
 	q->base.port = &v->port;
 	q->base.index = i;
 	q->base.dma = v->t->dma;
-	q->base.burst = rx_fn(v, false);
+	q->base.burst = v->path->rx[v->packed];
 	q->block = (uint16_t)weir_min_u(VIRTIO_RX_BLOCK, c->rx_desc / 4);
 	v->port.rxq[i] = &q->base;
 	return virtio_vq_alloc(&q->vq, c->arena, c->rx_desc, v->packed);
@@ -318,12 +308,9 @@ static int configure_txq(struct virtio_net *v, unsigned i)
 	q->base.port = &v->port;
 	q->base.index = i;
 	q->base.dma = v->t->dma;
-	if (v->t->dma.pages)
-		q->base.post = v->packed ? virtio_tx_packed_phys : virtio_tx_split_phys;
-	else
-		q->base.post = v->packed ? virtio_tx_packed : virtio_tx_split;
+	q->base.post = v->path->tx[v->packed];
 	q->base.kick = v->packed ? virtio_kick_packed : virtio_kick_split;
-	q->base.reap = v->packed ? virtio_reap_packed : virtio_reap_split;
+	q->base.reap = v->path->reap[v->packed];
 	v->port.txq[i] = &q->base;
 	err = virtio_vq_alloc(&q->vq, c->arena, c->tx_desc, v->packed);
 	q->hdrs = weir_arena_alloc(c->arena, c->tx_desc * (size_t)VIRTIO_HDR_SLOT, 64);
@@ -454,6 +441,8 @@ static int virtio_configure(struct weir_port *p)
 	c->rx_desc = virtio_pow2(weir_min_u(c->rx_desc, v->rx_size));
 	c->tx_desc = virtio_pow2(weir_min_u(c->tx_desc, v->tx_size));
 	v->packed = (v->offered & VIRTIO_F_RING_PACKED) && !v->prefer_split;
+	if (!v->path)
+		v->path = virtio_best_path(&v->t->dma);
 	v->promisc = c->promisc;
 	set_rss(v);
 	err = alloc_queues(v);

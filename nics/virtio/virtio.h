@@ -129,21 +129,8 @@ int virtio_user_open(struct weir *w, const char *name, const char *rest,
 
 /* --- rings --- */
 
-/* Set in virtio_slot.n of a descriptor that points to an indirect table. */
-#define VIRTIO_SLOT_INDIRECT 0x8000
-
-/**
- * struct virtio_slot - what the driver remembers of one buffer id
- * @buf: packet buffer in flight, WEIR_BUF_NONE if there is none
- * @next: id of the next descriptor of the same chain
- * @n: descriptors of the chain that starts here; 0 means that no chain does. With
- *     VIRTIO_SLOT_INDIRECT: one descriptor, and the low bits count the buffers in its table
- */
-struct virtio_slot {
-	uint32_t buf;
-	uint16_t next;
-	uint16_t n;
-};
+/* Set in the length of a chain that is one descriptor pointing to an indirect table. */
+#define VIRTIO_CHAIN_INDIRECT 0x8000
 
 /**
  * struct virtio_vq - a ring, split or packed: the line that every burst touches
@@ -153,9 +140,9 @@ struct virtio_slot {
  * @driver_event: driver area, of a packed ring
  * @used: device area, of a split ring
  * @device_event: device area, of a packed ring
- * @slot: by buffer id; private memory, so what is read there is what was written
- * @order: ids in the order in which they become free: the descriptor posted as number k takes
- *         order[k mod size], the descriptor taken back as number k goes there
+ * @buf: by position (mod size): packet buffer, WEIR_BUF_NONE where a descriptor has none. Behind it
+ *       stand the tables of vq_ids(), vq_places() and vq_chains(). Private memory, so what is read
+ *       there is what was written
  * @doorbell: 16-bit register; NULL means transport's kick
  * @mask: size - 1
  * @posted: descriptors given to the device, ever (mod 2^16)
@@ -164,8 +151,17 @@ struct virtio_slot {
  * @avail_idx: split: chains given to the device
  * @used_idx: split: chains taken back
  * @index: number of the queue
+ * @odd: positions whose id is not the position
+ * @chains: chains in flight that are not just one descriptor with one buffer
  * @hdr_len: bytes of struct virtio_net_hdr in use
  * @packed: which kind
+ * @in_order: VIRTIO_F_IN_ORDER negotiated
+ *
+ * Descriptors in flight are [@done, @posted), and everything about them is kept by position. A
+ * device that uses buffers in the order in which it got them, as nearly all do, thus costs nothing:
+ * the next one used is the one at @done. When a device uses another one, that chain is brought
+ * forward to @done and those it overtook move back (vq_bring_forward()). Which id a position has
+ * changes by that alone; ids go back to where they belong when they are next posted.
  *
  * The size is a power of two for both kinds, VIRTQ_SIZE_MAX at most, so 16-bit counters do.
  */
@@ -182,8 +178,7 @@ struct virtio_vq {
 		struct virtq_used *used;
 		struct pvirtq_event_suppress *device_event;
 	};
-	struct virtio_slot *slot;
-	uint16_t *order;
+	uint32_t *buf;
 	volatile void *doorbell;
 	uint16_t mask;
 	uint16_t posted;
@@ -191,8 +186,11 @@ struct virtio_vq {
 	uint16_t avail_idx;
 	uint16_t used_idx;
 	uint16_t index;
+	uint16_t odd;
+	uint16_t chains;
 	uint8_t hdr_len;
 	bool packed;
+	bool in_order;
 } weir_cacheline;
 static_assert(sizeof(struct virtio_vq) == WEIR_CACHE_LINE, "a ring is one line");
 
@@ -211,6 +209,8 @@ void virtio_vq_reset(struct virtio_vq *vq);
 /* Hand the ring to the device. */
 int virtio_vq_enable(struct virtio_vq *vq, struct virtio_transport *t, unsigned index,
 		     uint16_t vector);
+/* Tell the device that there is something in the ring. */
+void vq_ring_doorbell(const struct virtio_vq *vq, struct virtio_transport *t);
 /* Give the buffers of a ring that the device does not use any more to @c. */
 void virtio_vq_drain(struct virtio_vq *vq, struct weir_cache *c);
 
@@ -279,13 +279,39 @@ struct virtio_txq {
 	weir_reap_fn *live_reap;
 };
 
+/**
+ * struct virtio_path - functions that move packets, for one kind of processor
+ * @name: of the processor's feature
+ * @usable: is this one of them?
+ * @rx, @tx, @reap: for split rings and for packed ones
+ * @rx_full: with offloads, or several buffers a packet
+ *
+ * All rows do the same to the last byte, whatever the device does.
+ */
+struct virtio_path {
+	const char *name;
+	bool (*usable)(void);
+	weir_rx_fn *rx[2];
+	weir_tx_fn *tx[2];
+	weir_reap_fn *reap[2];
+	weir_rx_fn *rx_full[2];
+};
+
+/* Best first, ended by a row without name; the last one before it runs everywhere. */
+extern const struct virtio_path virtio_paths[];
+const struct virtio_path *virtio_best_path(const struct weir_dma *dma);
+
 weir_rx_fn virtio_rx_split, virtio_rx_split_full, virtio_rx_packed, virtio_rx_packed_full;
 weir_tx_fn virtio_tx_split, virtio_tx_packed;
+weir_reap_fn virtio_reap_split, virtio_reap_packed;
 /* The same for a device without an IOMMU (nics/xlate.h). */
 weir_rx_fn virtio_rx_split_phys, virtio_rx_split_full_phys;
 weir_rx_fn virtio_rx_packed_phys, virtio_rx_packed_full_phys;
 weir_tx_fn virtio_tx_split_phys, virtio_tx_packed_phys;
-weir_reap_fn virtio_reap_split, virtio_reap_packed;
+/* The same with AVX2. */
+weir_rx_fn virtio_rx_split_avx2, virtio_rx_packed_avx2;
+weir_tx_fn virtio_tx_split_avx2, virtio_tx_packed_avx2;
+weir_reap_fn virtio_reap_split_avx2, virtio_reap_packed_avx2;
 weir_kick_fn virtio_kick_split, virtio_kick_packed;
 
 /* Fill a receive ring from the queue's cache, without telling the device. */
@@ -379,6 +405,7 @@ int virtio_ctrl_queues(struct virtio_net *v);
  * @t: transport
  * @offered: features of the device
  * @features: those negotiated by the last start
+ * @path: functions that move packets
  * @prefer_split: do not take packed rings although they are offered
  * @max_pairs: queue pairs
  * @rx_size: largest receive ring; @tx_size: largest transmit ring
@@ -400,6 +427,7 @@ struct virtio_net {
 	struct virtio_transport *t;
 	uint64_t offered;
 	uint64_t features;
+	const struct virtio_path *path;
 	bool prefer_split;
 	bool packed;
 	bool mac_set;

@@ -142,16 +142,17 @@ unsigned virtio_tx_indirect(struct virtio_txq *q, uint16_t id, const struct weir
 
 /**
  * virtio_tx_drain_indirect() - give back the buffers that indirect tables hold
- * @q: queue of a device that was reset
+ * @q: queue of a device that was reset; virtio_vq_drain() comes after it
  */
 void virtio_tx_drain_indirect(struct virtio_txq *q)
 {
-	for (unsigned id = 0; q->ind_bufs && id < vq_size(&q->vq); id++) {
-		struct virtio_slot *s = &q->vq.slot[id];
+	struct virtio_vq *vq = &q->vq;
 
-		if (s->n & VIRTIO_SLOT_INDIRECT)
+	for (uint16_t i = vq->done; q->ind_bufs && i != vq->posted; i++) {
+		unsigned n = vq_chains(vq)[i & vq->mask], id = vq_ids(vq)[i & vq->mask];
+
+		if (n & VIRTIO_CHAIN_INDIRECT)
 			weir_buf_free(q->base.cache, &q->ind_bufs[id * WEIR_MAX_SEGS],
-				      s->n & ~VIRTIO_SLOT_INDIRECT);
-		s->n = 0;
+				      n & ~VIRTIO_CHAIN_INDIRECT);
 	}
 }

@@ -31,15 +31,20 @@ static size_t vq_bytes(unsigned size, bool packed)
 	return desc_bytes(size) + driver_bytes(size, packed) + device_bytes(size, packed);
 }
 
+/* Buffers, ids, places and chains, see struct virtio_vq. Vector loads may start at any of them. */
+static size_t own_bytes(unsigned size)
+{
+	return size * (sizeof(uint32_t) + 3 * sizeof(uint16_t)) + WEIR_CACHE_LINE;
+}
+
 int virtio_vq_alloc(struct virtio_vq *vq, struct weir_arena *a, unsigned size, bool packed)
 {
 	char *mem = weir_arena_alloc(a, vq_bytes(size, packed), 4096);
 
-	vq->slot = calloc(size, sizeof(*vq->slot));
-	vq->order = calloc(size, sizeof(*vq->order));
-	if (!mem || !vq->slot || !vq->order) {
-		free(vq->slot);
-		free(vq->order);
+	vq->buf = aligned_alloc(WEIR_CACHE_LINE,
+				WEIR_ALIGN_UP(own_bytes(size), (size_t)WEIR_CACHE_LINE));
+	if (!mem || !vq->buf) {
+		free(vq->buf);
 		weir_arena_free(a, mem);
 		memset(vq, 0, sizeof(*vq));
 		return -ENOMEM;
@@ -55,8 +60,7 @@ int virtio_vq_alloc(struct virtio_vq *vq, struct weir_arena *a, unsigned size, b
 
 void virtio_vq_free(struct virtio_vq *vq, struct weir_arena *a)
 {
-	free(vq->slot);
-	free(vq->order);
+	free(vq->buf);
 	weir_arena_free(a, vq->desc);
 	memset(vq, 0, sizeof(*vq));
 }
@@ -67,15 +71,63 @@ void virtio_vq_reset(struct virtio_vq *vq)
 
 	memset(vq->desc, 0, vq_bytes(size, vq->packed));
 	for (unsigned i = 0; i < size; i++) {
-		vq->slot[i] = (struct virtio_slot){ .buf = WEIR_BUF_NONE };
-		vq->order[i] = (uint16_t)i;
+		vq->buf[i] = WEIR_BUF_NONE;
+		vq_ids(vq)[i] = vq_places(vq)[i] = (uint16_t)i;
+		vq_chains(vq)[i] = 1;
+		if (!vq->packed)
+			vq->avail->ring[i] = weir_le16((uint16_t)i);
 	}
 	vq->posted = vq->done = vq->avail_idx = vq->used_idx = 0;
+	vq->odd = vq->chains = 0;
 	vq->doorbell = NULL;
 	if (vq->packed)
 		vq->driver_event->flags = weir_le16(RING_EVENT_FLAGS_DISABLE);
 	else
 		vq->avail->flags = weir_le16(VIRTQ_AVAIL_F_NO_INTERRUPT);
+}
+
+/* Position @to (mod size) gets what stood at @from, or what was saved from there. */
+static void place(struct virtio_vq *vq, unsigned to, uint32_t buf, uint16_t id, uint16_t chain)
+{
+	to &= vq->mask;
+	vq->odd = (uint16_t)(vq->odd + (id != to) - (vq_ids(vq)[to] != to));
+	vq->buf[to] = buf;
+	vq_ids(vq)[to] = id;
+	vq_places(vq)[id] = (uint16_t)to;
+	vq_chains(vq)[to] = chain;
+}
+
+void vq_bring_forward(struct virtio_vq *vq, unsigned ahead, unsigned n)
+{
+	/* One descriptor of the chain at a time, each past all that were before the chain. */
+	for (unsigned k = 0; k < n; k++) {
+		unsigned from = (vq->done + ahead + k) & vq->mask;
+		uint16_t id = vq_ids(vq)[from], chain = vq_chains(vq)[from];
+		uint32_t buf = vq->buf[from];
+
+		for (unsigned i = ahead + k; i > k; i--) {
+			unsigned prev = (vq->done + i - 1u) & vq->mask;
+
+			place(vq, vq->done + i, vq->buf[prev], vq_ids(vq)[prev],
+			      vq_chains(vq)[prev]);
+		}
+		place(vq, vq->done + k, buf, id, chain);
+	}
+}
+
+void vq_straighten(struct virtio_vq *vq, unsigned n)
+{
+	unsigned room = vq_free_descs(vq);
+
+	for (unsigned i = 0; i < n && i < room && vq->odd; i++) {
+		unsigned to = (vq->posted + i) & vq->mask, from = vq_places(vq)[to];
+		uint16_t id = vq_ids(vq)[to];
+
+		if (id == to || ((from - vq->posted) & vq->mask) >= room)
+			continue;
+		place(vq, to, WEIR_BUF_NONE, (uint16_t)to, 1);
+		place(vq, from, WEIR_BUF_NONE, id, 1);
+	}
 }
 
 int virtio_vq_enable(struct virtio_vq *vq, struct virtio_transport *t, unsigned index,
@@ -100,11 +152,20 @@ int virtio_vq_enable(struct virtio_vq *vq, struct virtio_transport *t, unsigned 
 	return t->ops->queue_enable(t, &qc, &vq->doorbell);
 }
 
+void vq_ring_doorbell(const struct virtio_vq *vq, struct virtio_transport *t)
+{
+	if (weir_likely(vq->doorbell))
+		weir_mmio_write16(vq->doorbell, 0, vq->index);
+	else
+		t->ops->kick(t, vq->index);
+}
+
 void virtio_vq_drain(struct virtio_vq *vq, struct weir_cache *c)
 {
-	for (unsigned i = 0; i < vq_size(vq); i++)
-		if (vq->slot[i].buf != WEIR_BUF_NONE) {
-			weir_buf_free1(c, vq->slot[i].buf);
-			vq->slot[i].buf = WEIR_BUF_NONE;
-		}
+	while (vq_inflight(vq)) {
+		unsigned pos = vq->done++ & vq->mask;
+
+		if (vq->buf[pos] != WEIR_BUF_NONE)
+			weir_buf_free1(c, vq->buf[pos]);
+	}
 }

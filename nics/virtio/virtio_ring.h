@@ -13,6 +13,17 @@
 /* Used buffers taken from a ring in one go. */
 #define VIRTIO_GATHER 64
 
+/* All that a header may need, so that "is there room" does not depend on what was negotiated. */
+#define VIRTIO_HDR_ROOM VIRTIO_NET_HDR_HASH_LEN
+
+/*
+ * Where the device writes in a receive buffer: its header begins a cache line, so that the header
+ * and the MAC addresses of the frame are one line to move between two processors instead of two.
+ */
+#define VIRTIO_RX_START (WEIR_BUF_HEADROOM / 2)
+static_assert(VIRTIO_RX_START % WEIR_CACHE_LINE == 0 && VIRTIO_RX_START >= VIRTIO_HDR_ROOM,
+	      "the header begins a line, and leaves headroom for another");
+
 /* A used buffer as the device describes it: nothing of it is checked yet. */
 struct virtio_used {
 	uint32_t id;
@@ -44,12 +55,30 @@ VIRTIO_INLINE unsigned vq_free_descs(const struct virtio_vq *vq)
 	return vq_size(vq) - vq_inflight(vq);
 }
 
-VIRTIO_INLINE void vq_ring_doorbell(const struct virtio_vq *vq, struct virtio_transport *t)
+/* By position: the id that the descriptor there has. */
+VIRTIO_INLINE uint16_t *vq_ids(const struct virtio_vq *vq)
 {
-	if (weir_likely(vq->doorbell))
-		weir_mmio_write16(vq->doorbell, 0, vq->index);
-	else
-		t->ops->kick(t, vq->index);
+	return (uint16_t *)(void *)(vq->buf + vq_size(vq));
+}
+
+/* By id: the position that has it. */
+VIRTIO_INLINE uint16_t *vq_places(const struct virtio_vq *vq)
+{
+	return vq_ids(vq) + vq_size(vq);
+}
+
+/*
+ * By position: descriptors of the chain that starts there, 1 unless said otherwise, 0 within a
+ * chain. With VIRTIO_CHAIN_INDIRECT: one descriptor, and the low bits count the buffers.
+ */
+VIRTIO_INLINE uint16_t *vq_chains(const struct virtio_vq *vq)
+{
+	return vq_ids(vq) + 2 * vq_size(vq);
+}
+
+VIRTIO_INLINE unsigned chain_descs(unsigned n)
+{
+	return n & VIRTIO_CHAIN_INDIRECT ? 1 : n;
 }
 
 /* --- packed: flags --- */
@@ -155,11 +184,28 @@ VIRTIO_INLINE int vq_gather(const struct virtio_vq *vq, struct virtio_used *e, u
 	return packed ? packed_gather(vq, e, max) : split_gather(vq, e, max);
 }
 
-/* Take one descriptor's id back. */
-VIRTIO_INLINE void vq_put_id(struct virtio_vq *vq, uint16_t id)
+/**
+ * vq_place() - where a chain in flight is that the device says it has used
+ * @id: as the device wrote it
+ * Return: chains' descriptors from vq->done to it, -1 if the device must not have named it.
+ */
+VIRTIO_INLINE int vq_place(const struct virtio_vq *vq, uint32_t id)
 {
-	vq->order[vq->done++ & vq->mask] = id;
+	unsigned pos, ahead;
+
+	if (weir_unlikely(id > vq->mask))
+		return -1;
+	pos = vq_places(vq)[id];
+	ahead = (pos - vq->done) & vq->mask;
+	if (weir_unlikely(ahead >= vq_inflight(vq) || !vq_chains(vq)[pos]))
+		return -1;
+	return (int)ahead;
 }
+
+/* Make the chain of @n descriptors that stands @ahead of vq->done the next one. */
+void vq_bring_forward(struct virtio_vq *vq, unsigned ahead, unsigned n);
+/* Give ids of the next @n free positions back to where they belong, as far as they are free. */
+void vq_straighten(struct virtio_vq *vq, unsigned n);
 
 /* --- giving --- */
 
@@ -203,7 +249,8 @@ VIRTIO_INLINE void split_put(struct virtio_vq *vq, uint16_t id, uint64_t addr, u
 	d->addr = weir_le64(addr);
 	d->len = weir_le32(len);
 	d->flags = weir_le16(flags);
-	d->next = weir_le16(vq->order[(uint16_t)(vq->posted + 1) & vq->mask]);
+	d->next = weir_le16(
+		flags & VIRTQ_DESC_F_NEXT ? vq_ids(vq)[(uint16_t)(vq->posted + 1) & vq->mask] : 0);
 }
 
 /**
@@ -218,14 +265,14 @@ VIRTIO_INLINE void vq_put(struct virtio_vq *vq, struct virtio_post *po, uint16_t
 	if (packed)
 		packed_put(vq, po, head, addr, len, flags);
 	else
-		split_put(vq, vq->order[vq->posted & vq->mask], addr, len, flags);
+		split_put(vq, vq_ids(vq)[vq->posted & vq->mask], addr, len, flags);
 	vq->posted++;
 }
 
 /* Id that the next descriptor will have. */
 VIRTIO_INLINE uint16_t vq_next_id(const struct virtio_vq *vq)
 {
-	return vq->order[vq->posted & vq->mask];
+	return vq_ids(vq)[vq->posted & vq->mask];
 }
 
 /* A chain is complete: put its head into the available ring. */

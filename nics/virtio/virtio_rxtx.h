@@ -9,8 +9,9 @@
 #include "nics/virtio/virtio_ring.h"
 #include "nics/xlate.h"
 
-/* All that a header may need, so that "is there room" does not depend on what was negotiated. */
-#define VIRTIO_HDR_ROOM VIRTIO_NET_HDR_HASH_LEN
+#ifndef VIRTIO_GROUP
+#include "nics/virtio/virtio_scalar.h"
+#endif
 
 /* --- receive --- */
 
@@ -25,21 +26,33 @@ VIRTIO_INLINE void rx_notify(struct virtio_rxq *q, const bool packed)
 	weir_count(&q->base.stats.kicks, 1);
 }
 
-/* The header goes right before the data, so the buffer starts that much earlier. */
+VIRTIO_INLINE void rx_post_one(struct virtio_rxq *q, struct virtio_post *po, uint32_t buf,
+			       const bool packed)
+{
+	struct xlate x = xlate_begin(&q->base.dma, VIRTIO_RX_START);
+	struct virtio_vq *vq = &q->vq;
+	uint16_t id = vq_next_id(vq);
+
+	vq->buf[vq->posted & vq->mask] = buf;
+	vq_put(vq, po, id, xlate_buf(x, buf, 0), WEIR_BUF_ROOM + vq->hdr_len, VIRTQ_DESC_F_WRITE,
+	       packed);
+	vq_put_head(vq, id, packed);
+}
+
 VIRTIO_INLINE void rx_post_block(struct virtio_rxq *q, const uint32_t *bufs, unsigned n,
 				 const bool packed)
 {
 	struct virtio_vq *vq = &q->vq;
 	struct virtio_post po = vq_post_begin(vq);
-	struct xlate x = xlate_begin(&q->base.dma, WEIR_BUF_HEADROOM - vq->hdr_len);
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		uint16_t id = vq_next_id(vq);
-
-		vq->slot[id].buf = bufs[i];
-		vq_put(vq, &po, id, xlate_buf(x, bufs[i], 0), WEIR_BUF_ROOM + vq->hdr_len,
-		       VIRTQ_DESC_F_WRITE, packed);
-		vq_put_head(vq, id, packed);
+	if (weir_unlikely(vq->odd))
+		vq_straighten(vq, n);
+	while (i < n) {
+		for (unsigned run = vq_post_run(vq, n - i); run; run--, i += VIRTIO_GROUP)
+			group_rx_post(q, &po, &bufs[i], packed);
+		if (i < n)
+			rx_post_one(q, &po, bufs[i++], packed);
 	}
 	vq_publish(vq, &po, packed);
 }
@@ -68,14 +81,24 @@ VIRTIO_INLINE void rx_refill(struct virtio_rxq *q, const bool packed)
 /* The buffer behind an id, WEIR_BUF_NONE if the device must not have named it. */
 VIRTIO_INLINE uint32_t rx_lookup(const struct virtio_vq *vq, uint32_t id)
 {
-	return weir_likely(id <= vq->mask) ? vq->slot[id].buf : WEIR_BUF_NONE;
+	int ahead = vq_place(vq, id);
+
+	return weir_likely(ahead >= 0) ? vq->buf[(vq->done + (unsigned)ahead) & vq->mask]
+				       : WEIR_BUF_NONE;
 }
 
-VIRTIO_INLINE void rx_claim(struct virtio_vq *vq, uint32_t id)
+/* Take it back. There is at least one in flight. */
+VIRTIO_INLINE uint32_t rx_claim(struct virtio_vq *vq, uint32_t id)
 {
-	vq->slot[id].buf = WEIR_BUF_NONE;
-	vq_put_id(vq, (uint16_t)id);
+	if (weir_unlikely(id != vq_ids(vq)[vq->done & vq->mask])) {
+		int ahead = vq_place(vq, id);
+
+		if (ahead < 0)
+			return WEIR_BUF_NONE;
+		vq_bring_forward(vq, (unsigned)ahead, 1);
+	}
 	vq->used_idx++;
+	return vq->buf[vq->done++ & vq->mask];
 }
 
 static inline void rx_bad_ring(struct virtio_rxq *q, bool packed)
@@ -111,55 +134,96 @@ VIRTIO_INLINE void rx_end(struct virtio_rxq *q, uint64_t packets, uint64_t bytes
 	}
 }
 
+/* Used buffers that may be looked at. Return: how many at most, -1 if the ring is broken. */
+VIRTIO_INLINE int rx_ready(const struct virtio_vq *vq, unsigned n, const bool packed)
+{
+	int used = packed ? (int)vq_inflight(vq) : split_used(vq);
+
+	return used < (int)n ? used : (int)n;
+}
+
+/* The next used buffer. Return: 1 with a packet, 2 without, 0 if there is none, -1 broken. */
+VIRTIO_INLINE int rx_one(struct virtio_rxq *q, struct weir_pkt *p, const bool packed)
+{
+	struct virtio_vq *vq = &q->vq;
+	unsigned hdr = vq->hdr_len;
+	struct virtio_used e;
+	uint32_t buf;
+	int r;
+
+	if (packed) {
+		r = packed_peek(vq, vq->done, &e);
+		if (r <= 0)
+			return r;
+		weir_dma_rmb();
+	} else {
+		split_read_used(vq, vq->used_idx, &e);
+	}
+	buf = rx_claim(vq, e.id);
+	if (weir_unlikely(buf == WEIR_BUF_NONE)) {
+		rx_bad_id(q, e.id);
+		return 0;
+	}
+	if (weir_unlikely(e.len - (hdr + WEIR_ETH_HLEN) > WEIR_BUF_ROOM - WEIR_ETH_HLEN)) {
+		weir_drop(&q->base.stats, WEIR_DROP_BAD_LEN, 1);
+		weir_buf_free1(q->base.cache, buf);
+		return 2;
+	}
+	*p = (struct weir_pkt){ .buf = buf,
+				.off = (uint16_t)(VIRTIO_RX_START + hdr),
+				.len = (uint16_t)(e.len - hdr) };
+	return 1;
+}
+
 /* One packet a buffer, nothing in the header that matters: the header is not even read. */
 VIRTIO_INLINE unsigned rx_plain(struct virtio_rxq *q, struct weir_pkt *pkts, unsigned n,
 				const bool packed)
 {
-	struct virtio_used e[VIRTIO_GATHER];
 	struct virtio_vq *vq = &q->vq;
-	unsigned out = 0, shortest = vq->hdr_len + WEIR_ETH_HLEN;
+	virtio_acc acc = acc_zero();
+	unsigned out = 0;
 	uint64_t bytes = 0;
-	int cnt;
+	int left, r = 1;
 
 	if (weir_unlikely(virtio_failed(q->base.port)))
 		return 0;
-	cnt = vq_gather(vq, e, weir_min_u(n, VIRTIO_GATHER), packed);
-	if (weir_unlikely(cnt < 0)) {
+	left = rx_ready(vq, n, packed);
+	if (weir_unlikely(left < 0))
+		r = -1;
+	while (left > 0) {
+		for (unsigned run = vq_done_run(vq, (unsigned)left);
+		     run && group_rx(q, &pkts[out], &acc, packed); run--) {
+			out += VIRTIO_GROUP;
+			left -= VIRTIO_GROUP;
+		}
+		for (unsigned k = 0; left && k <= VIRTIO_GROUP; k++, left--) {
+			r = rx_one(q, &pkts[out], packed);
+			if (r <= 0)
+				goto end;
+			bytes += r == 1 ? pkts[out].len : 0;
+			out += r == 1;
+		}
+	}
+end:
+	/* Flags that are neither come to the same as an index that is nowhere. */
+	if (weir_unlikely(r < 0)) {
 		rx_bad_ring(q, packed);
-		return 0;
+		if (!out)
+			return 0;
 	}
-	for (int i = 0; i < cnt; i++) {
-		uint32_t buf = rx_lookup(vq, e[i].id);
-
-		if (weir_unlikely(buf == WEIR_BUF_NONE)) {
-			rx_bad_id(q, e[i].id);
-			break;
-		}
-		rx_claim(vq, e[i].id);
-		if (weir_unlikely(e[i].len - shortest > WEIR_BUF_ROOM - WEIR_ETH_HLEN)) {
-			weir_drop(&q->base.stats, WEIR_DROP_BAD_LEN, 1);
-			weir_buf_free1(q->base.cache, buf);
-			continue;
-		}
-		pkts[out++] = (struct weir_pkt){ .buf = buf,
-						 .off = WEIR_BUF_HEADROOM,
-						 .len = (uint16_t)(e[i].len - vq->hdr_len) };
-		bytes += e[i].len - vq->hdr_len;
-	}
-	rx_end(q, out, bytes, packed);
+	rx_end(q, out, bytes + acc_sum(acc), packed);
 	return out;
 }
 
 /* Throw one used buffer away. Return: false if its id is wrong. */
 static inline bool rx_discard(struct virtio_rxq *q, uint32_t id)
 {
-	uint32_t buf = rx_lookup(&q->vq, id);
+	uint32_t buf = rx_claim(&q->vq, id);
 
 	if (buf == WEIR_BUF_NONE) {
 		rx_bad_id(q, id);
 		return false;
 	}
-	rx_claim(&q->vq, id);
 	weir_buf_free1(q->base.cache, buf);
 	return true;
 }
@@ -219,17 +283,16 @@ static inline int rx_assemble(struct virtio_rxq *q, const struct virtio_used *e,
 	bool ok = true;
 
 	for (unsigned i = 0; i < nb; i++) {
-		uint32_t buf = rx_lookup(vq, e[i].id), skip = i ? 0 : hdr;
+		uint32_t buf = rx_claim(vq, e[i].id), skip = i ? 0 : hdr;
 
 		if (weir_unlikely(buf == WEIR_BUF_NONE)) {
 			rx_bad_id(q, e[i].id);
 			weir_pkt_free(q->base.cache, p, i);
 			return -1;
 		}
-		rx_claim(vq, e[i].id);
 		ok &= e[i].len - skip - 1 < WEIR_BUF_ROOM + hdr - skip;
 		p[i] = (struct weir_pkt){ .buf = buf,
-					  .off = (uint16_t)(WEIR_BUF_HEADROOM - hdr + skip),
+					  .off = (uint16_t)(VIRTIO_RX_START + skip),
 					  .len = (uint16_t)(e[i].len - skip),
 					  .flags = i + 1 < nb ? WEIR_PKT_MORE : 0 };
 		total += p[i].len;
@@ -259,8 +322,7 @@ static inline unsigned rx_packet(struct virtio_rxq *q, const struct virtio_used 
 		rx_bad_id(q, e->id);
 		return 0;
 	}
-	h = (const void *)((const char *)weir_buf_addr(q->base.dma.va_base, buf) +
-			   WEIR_BUF_HEADROOM - q->vq.hdr_len);
+	h = (const void *)((const char *)weir_buf_addr(q->base.dma.va_base, buf) + VIRTIO_RX_START);
 	nb = rx_segments(q, h, e->len, &why);
 	if (weir_unlikely(!nb)) {
 		weir_drop(&q->base.stats, why, 1);
@@ -314,39 +376,41 @@ VIRTIO_INLINE unsigned rx_full(struct virtio_rxq *q, struct weir_pkt *pkts, unsi
 
 /* --- transmit --- */
 
-/* Take the buffers of a finished chain, or of an indirect table, into @freed. */
-static inline unsigned tx_release_chain(struct virtio_txq *q, uint16_t head, uint32_t *freed)
+/* Take the buffers of the chain at vq->done, or of its indirect table, into @freed. */
+static inline unsigned tx_release_chain(struct virtio_txq *q, uint32_t *freed)
 {
 	struct virtio_vq *vq = &q->vq;
-	unsigned n = vq->slot[head].n, k = 0;
-	uint16_t id = head;
+	unsigned pos = vq->done & vq->mask, n = vq_chains(vq)[pos], k = 0;
 
-	vq->slot[head].n = 0;
-	if (n & VIRTIO_SLOT_INDIRECT) {
-		k = n & ~VIRTIO_SLOT_INDIRECT;
-		memcpy(freed, &q->ind_bufs[head * WEIR_MAX_SEGS], k * sizeof(*freed));
-		vq_put_id(vq, head);
+	vq->chains--;
+	if (n & VIRTIO_CHAIN_INDIRECT) {
+		k = n & ~VIRTIO_CHAIN_INDIRECT;
+		memcpy(freed, &q->ind_bufs[vq_ids(vq)[pos] * WEIR_MAX_SEGS], k * sizeof(*freed));
+		vq_chains(vq)[pos] = 1;
+		vq->done++;
 		return k;
 	}
 	for (unsigned i = 0; i < n; i++) {
-		struct virtio_slot *s = &vq->slot[id];
-
-		if (s->buf != WEIR_BUF_NONE)
-			freed[k++] = s->buf;
-		s->buf = WEIR_BUF_NONE;
-		vq_put_id(vq, id);
-		id = s->next;
+		pos = vq->done++ & vq->mask;
+		if (vq->buf[pos] != WEIR_BUF_NONE)
+			freed[k++] = vq->buf[pos];
+		vq_chains(vq)[pos] = 1;
 	}
 	return k;
 }
 
-/* Next finished chain. Return: 1 with its id, 0 for none, -1 if the ring is broken. */
-VIRTIO_INLINE int tx_next_used(struct virtio_vq *vq, unsigned *left, uint32_t *id,
+/*
+ * Next finished chain, which then stands at vq->done. In order, one notice may stand for several
+ * chains: @batch descriptors, then. Return: 1; 0 for none; -1 if the ring is broken, with *id.
+ */
+VIRTIO_INLINE int tx_next_used(struct virtio_vq *vq, unsigned *left, unsigned *batch, uint32_t *id,
 			       const bool packed)
 {
 	struct virtio_used e;
-	int r;
+	int r = 1, ahead;
 
+	if (*batch)
+		return 1;
 	if (packed) {
 		r = vq->posted == vq->done ? 0 : packed_peek(vq, vq->done, &e);
 		if (r <= 0)
@@ -355,9 +419,23 @@ VIRTIO_INLINE int tx_next_used(struct virtio_vq *vq, unsigned *left, uint32_t *i
 		if (!*left)
 			return 0;
 		--*left;
+		/* 2.7.9: in order there may be nothing but the index. */
+		if (vq->in_order) {
+			vq->used_idx++;
+			return vq_inflight(vq) ? 1 : -1;
+		}
 		split_read_used(vq, vq->used_idx++, &e);
 	}
 	*id = e.id;
+	ahead = vq_place(vq, e.id);
+	if (weir_unlikely(ahead < 0))
+		return -1;
+	if (vq->in_order)
+		*batch = (unsigned)ahead + 1;
+	else if (weir_unlikely(ahead))
+		vq_bring_forward(
+			vq, (unsigned)ahead,
+			chain_descs(vq_chains(vq)[(vq->done + (unsigned)ahead) & vq->mask]));
 	return 1;
 }
 
@@ -368,43 +446,109 @@ static inline void tx_bad_ring(struct virtio_txq *q, uint32_t id)
 			  vq_inflight(&q->vq));
 }
 
+/*
+ * Finished buffers that stand in a row from vq->done, when all in flight are single: at most
+ * @max. Return: how many; 0 means nothing but that the general way must look.
+ */
+VIRTIO_INLINE unsigned tx_row(const struct virtio_txq *q, unsigned max, const bool packed)
+{
+	const struct virtio_vq *vq = &q->vq;
+	unsigned n = 0;
+
+	if (weir_unlikely(vq->chains))
+		return 0;
+	max = weir_min_u(max, vq_size(vq) - (vq->done & vq->mask));
+	max = weir_min_u(max, WEIR_CACHE_SIZE / 2);
+	if (!packed && vq->in_order)
+		return max;
+	if (vq->odd)
+		return 0;
+	while (VIRTIO_GROUP && n + VIRTIO_GROUP <= max && group_used(vq, n, packed))
+		n += VIRTIO_GROUP;
+	return n;
+}
+
+/* The same when one notice stands for the next @batch descriptors. */
+VIRTIO_INLINE unsigned tx_batch_row(const struct virtio_vq *vq, unsigned batch)
+{
+	batch = weir_min_u(batch, vq_size(vq) - (vq->done & vq->mask));
+	return weir_min_u(batch, WEIR_CACHE_SIZE / 2);
+}
+
+/* The chain at vq->done is finished. Return: its buffers. */
+VIRTIO_INLINE unsigned tx_release(struct virtio_txq *q, uint32_t *freed, unsigned *batch)
+{
+	struct virtio_vq *vq = &q->vq;
+	unsigned pos = vq->done & vq->mask, n = vq_chains(vq)[pos], k = 1;
+
+	if (*batch)
+		*batch -= weir_min_u(*batch, chain_descs(n));
+	if (weir_likely(n == 1)) {
+		freed[0] = vq->buf[pos];
+		vq->done++;
+	} else {
+		k = tx_release_chain(q, freed);
+	}
+	return k;
+}
+
 /* Everything the device has finished with goes to the cache: the next that is received into. */
 VIRTIO_INLINE unsigned tx_reap(struct virtio_txq *q, const bool packed)
 {
-	uint32_t freed[VIRTIO_GATHER + WEIR_MAX_SEGS], id = UINT32_MAX;
+	uint32_t freed[WEIR_MAX_SEGS], id = UINT32_MAX;
 	struct virtio_vq *vq = &q->vq;
-	unsigned k = 0, total = 0, left = 0;
+	unsigned total = 0, left = 0, batch = 0;
 	int r = packed ? 0 : split_used(vq);
 
 	if (weir_unlikely(virtio_failed(q->base.port)))
 		return q->segs;
 	if (!packed && r > 0)
 		left = (unsigned)r;
-	while (r >= 0 && (r = tx_next_used(vq, &left, &id, packed)) > 0) {
-		if (weir_unlikely(id > vq->mask || !vq->slot[id].n)) {
-			r = -1;
-			break;
-		}
-		if (weir_likely(vq->slot[id].n == 1)) {
-			freed[k++] = vq->slot[id].buf;
-			vq->slot[id].buf = WEIR_BUF_NONE;
-			vq->slot[id].n = 0;
-			vq_put_id(vq, (uint16_t)id);
-		} else {
-			k += tx_release_chain(q, (uint16_t)id, &freed[k]);
-		}
-		if (k >= VIRTIO_GATHER) {
-			weir_buf_free(q->base.cache, freed, k);
+	while (r >= 0) {
+		unsigned max = batch ? batch : packed ? vq_inflight(vq) : left;
+		unsigned k =
+			batch && !vq->chains ? tx_batch_row(vq, batch) : tx_row(q, max, packed);
+
+		if (k) {
+			weir_buf_free(q->base.cache, &vq->buf[vq->done & vq->mask], k);
+			vq->done = (uint16_t)(vq->done + k);
+			if (packed) {
+				batch -= weir_min_u(batch, k);
+			} else {
+				vq->used_idx = (uint16_t)(vq->used_idx + k);
+				left -= k;
+			}
 			total += k;
-			k = 0;
+			continue;
 		}
+		r = tx_next_used(vq, &left, &batch, &id, packed);
+		if (r <= 0)
+			break;
+		if (batch && !vq->chains)
+			continue;
+		k = tx_release(q, freed, &batch);
+		if (weir_likely(k == 1))
+			weir_buf_free1(q->base.cache, freed[0]);
+		else
+			weir_buf_free(q->base.cache, freed, k);
+		total += k;
 	}
-	if (k)
-		weir_buf_free(q->base.cache, freed, k);
-	q->segs -= total + k;
+	q->segs -= total;
 	if (weir_unlikely(r < 0))
 		tx_bad_ring(q, id);
+	if (weir_likely(total) || !q->segs)
+		weir_txq_busy(&q->base);
+	else
+		weir_txq_idle(&q->base);
 	return q->segs;
+}
+
+/* Header of a packet about which there is nothing to say. */
+VIRTIO_INLINE void tx_no_header(uint8_t *data, unsigned hdr)
+{
+	memset(data - VIRTIO_NET_HDR_LEN, 0, VIRTIO_NET_HDR_LEN);
+	if (weir_unlikely(hdr > VIRTIO_NET_HDR_LEN))
+		memset(data - hdr, 0, hdr - VIRTIO_NET_HDR_LEN);
 }
 
 /* One buffer with headroom, nothing to ask of the device: header and data in one descriptor. */
@@ -415,25 +559,24 @@ VIRTIO_INLINE void tx_one(struct virtio_txq *q, struct virtio_post *po, const st
 	uint16_t id = vq_next_id(vq);
 	unsigned hdr = vq->hdr_len;
 
-	memset(weir_pkt_data(q->base.dma.va_base, p) - VIRTIO_HDR_ROOM, 0, VIRTIO_HDR_ROOM);
-	vq->slot[id].buf = p->buf;
-	vq->slot[id].n = 1;
+	tx_no_header(weir_pkt_data(q->base.dma.va_base, p), hdr);
+	vq->buf[vq->posted & vq->mask] = p->buf;
 	vq_put(vq, po, id, xlate_pkt(xlate_begin(&q->base.dma, 0), p, hdr), p->len + hdr, 0,
 	       packed);
 	vq_put_head(vq, id, packed);
 }
 
-/* A descriptor of a chain, and what to remember of it. */
+/* A descriptor of a chain; the first one says how many follow it (@n), the others 0. */
 VIRTIO_INLINE void tx_link(struct virtio_txq *q, struct virtio_post *po, uint16_t head, unsigned n,
-			   uint32_t buf, uint64_t addr, uint32_t len, bool more, const bool packed)
+			   uint32_t buf, weir_iova_t addr, unsigned len, bool more,
+			   const bool packed)
 {
 	struct virtio_vq *vq = &q->vq;
-	struct virtio_slot *s = &vq->slot[vq_next_id(vq)];
+	unsigned pos = vq->posted & vq->mask;
 
-	s->buf = buf;
-	s->n = (uint16_t)n;
+	vq->buf[pos] = buf;
+	vq_chains(vq)[pos] = (uint16_t)n;
 	vq_put(vq, po, head, addr, len, more ? VIRTQ_DESC_F_NEXT : 0, packed);
-	s->next = vq_next_id(vq);
 }
 
 /* Direct chain: header in the headroom of the first buffer, or in a descriptor of its own. */
@@ -445,6 +588,7 @@ VIRTIO_INLINE void tx_chain(struct virtio_txq *q, struct virtio_post *po, const 
 	bool own = p->off < VIRTIO_HDR_ROOM;
 	unsigned n = segs + own, hdr = q->vq.hdr_len;
 
+	q->vq.chains += n > 1;
 	if (own)
 		tx_link(q, po, head, n, WEIR_BUF_NONE,
 			xlate_ptr(&q->base.dma, q->hdrs + head * VIRTIO_HDR_SLOT), hdr, true,
@@ -508,7 +652,9 @@ VIRTIO_INLINE unsigned tx_slow(struct virtio_txq *q, struct virtio_post *po,
 	} else {
 		unsigned n = virtio_tx_indirect(q, id, p, segs, packed);
 
-		vq->slot[id].n = (uint16_t)(segs | VIRTIO_SLOT_INDIRECT);
+		vq->chains++;
+		vq->buf[vq->posted & vq->mask] = WEIR_BUF_NONE;
+		vq_chains(vq)[vq->posted & vq->mask] = (uint16_t)(segs | VIRTIO_CHAIN_INDIRECT);
 		vq_put(vq, po, id, xlate_ptr(&q->base.dma, &q->ind[id * VIRTIO_IND_DESCS]),
 		       n * (unsigned)sizeof(*q->ind), VIRTQ_DESC_F_INDIRECT, packed);
 		vq_put_head(vq, id, packed);
@@ -534,43 +680,74 @@ VIRTIO_INLINE void tx_count(struct virtio_txq *q, const struct virtio_tx_sum *su
 	q->base.unkicked += sum->segs;
 }
 
+/* Groups of packets that there is room for in a row. */
+VIRTIO_INLINE unsigned tx_run(const struct virtio_txq *q, unsigned n)
+{
+	n = weir_min_u(n, vq_free_descs(&q->vq));
+	return weir_likely(q->vq.hdr_len == VIRTIO_NET_HDR_LEN) ? vq_post_run(&q->vq, n) : 0;
+}
+
+/* Can this packet go the short way? */
+VIRTIO_INLINE bool tx_simple(const struct virtio_txq *q, const struct weir_pkt *p, unsigned slow)
+{
+	return !(p->flags & slow) && p->off >= VIRTIO_HDR_ROOM && p->len >= WEIR_ETH_HLEN &&
+	       p->len <= q->max_len;
+}
+
+/* One packet, of whatever kind. Return: segments accepted, 0 if there is no room. */
+VIRTIO_INLINE unsigned tx_any(struct virtio_txq *q, struct virtio_post *po,
+			      const struct weir_pkt *p, unsigned left, unsigned slow,
+			      struct virtio_tx_sum *sum, const bool packed)
+{
+	if (weir_unlikely(!tx_simple(q, p, slow)))
+		return tx_slow(q, po, p, left, sum, packed);
+	if (!vq_free_descs(&q->vq))
+		return 0;
+	tx_one(q, po, p, packed);
+	sum->packets++;
+	sum->bytes += p->len;
+	sum->segs++;
+	return 1;
+}
+
 VIRTIO_INLINE unsigned tx_post(struct virtio_txq *q, const struct weir_pkt *pkts, unsigned n,
 			       const bool packed)
 {
+	unsigned i = 0, grouped = 0, slow = WEIR_PKT_MORE;
 	struct virtio_vq *vq = &q->vq;
-	unsigned i = 0, slow = WEIR_PKT_MORE;
 	struct virtio_tx_sum sum = { 0 };
+	virtio_acc acc = acc_zero();
 	struct virtio_post po;
 
 	if (vq_free_descs(vq) < n + vq_size(vq) / 4)
 		tx_reap(q, packed);
 	if (weir_unlikely(virtio_failed(q->base.port)))
 		return 0;
+	if (weir_unlikely(vq->odd))
+		vq_straighten(vq, n);
 	po = vq_post_begin(vq);
 	if (q->csum)
 		slow |= WEIR_PKT_TX_IP_CSUM | WEIR_PKT_TX_L4_CSUM;
 	while (i < n) {
-		const struct weir_pkt *p = &pkts[i];
-		unsigned took;
+		unsigned took = 0;
 
-		if (weir_likely(!(p->flags & slow) && p->off >= VIRTIO_HDR_ROOM &&
-				p->len - WEIR_ETH_HLEN <= q->max_len - WEIR_ETH_HLEN &&
-				p->len >= WEIR_ETH_HLEN)) {
-			if (!vq_free_descs(vq))
-				break;
-			tx_one(q, &po, p, packed);
-			sum.packets++;
-			sum.bytes += p->len;
-			sum.segs++;
-			i++;
-			continue;
+		for (unsigned run = tx_run(q, n - i);
+		     run && group_tx(q, &po, &pkts[i], slow, &acc, packed); run--) {
+			i += VIRTIO_GROUP;
+			grouped += VIRTIO_GROUP;
 		}
-		took = tx_slow(q, &po, p, n - i, &sum, packed);
-		if (!took)
-			break;
-		i += took;
+		for (unsigned k = 0; i < n && k <= VIRTIO_GROUP; k++) {
+			took = tx_any(q, &po, &pkts[i], n - i, slow, &sum, packed);
+			i += took;
+			if (!took)
+				goto end;
+		}
 	}
+end:
 	vq_publish(vq, &po, packed);
+	sum.packets += grouped;
+	sum.segs += grouped;
+	sum.bytes += acc_sum(acc);
 	tx_count(q, &sum);
 	return i;
 }

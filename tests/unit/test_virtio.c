@@ -21,7 +21,7 @@ static void test_rx_round_trip(void **state)
 		assert_int_equal(n, 7);
 		for (unsigned k = 0; k < n; k++) {
 			assert_int_equal(p[k].len, 60 + k);
-			assert_int_equal(p[k].off, WEIR_BUF_HEADROOM);
+			assert_int_equal(p[k].off, VIRTIO_RX_START + VIRTIO_NET_HDR_LEN);
 			assert_int_equal(p[k].flags, 0);
 			assert_int_equal(weir_pkt_data(f->dev.dma.va_base, &p[k])[59],
 					 (uint8_t)(i + k));
@@ -73,7 +73,7 @@ static void test_rx_multi_segment(void **state)
 			assert_int_equal(p[k].flags, k < 2 ? WEIR_PKT_MORE : 0);
 			assert_int_equal(weir_pkt_data(f->dev.dma.va_base, &p[k])[0], 10 + k);
 		}
-		assert_int_equal(p[1].off, WEIR_BUF_HEADROOM - VIRTIO_NET_HDR_LEN);
+		assert_int_equal(p[1].off, VIRTIO_RX_START);
 		assert_int_equal(p[3].len, 100);
 		weir_pkt_free(f->cache, p, 4);
 	}

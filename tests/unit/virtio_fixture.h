@@ -12,6 +12,7 @@
 #include "nics/virtio/virtio_ctrl.c"
 #include "nics/virtio/virtio_offload.c"
 #include "nics/virtio/virtio_ops.c"
+#include "nics/virtio/virtio_paths.c"
 #include "nics/virtio/virtio_pci.c"
 #include "nics/virtio/virtio_queue.c"
 #include "nics/virtio/virtio_revive.c"
