@@ -59,6 +59,15 @@ stop_sims
 	[ "$(num b dma_messages)" -ge 60 ] && [ "$(num a dma_faults)" = 0 ] && [ "$(num b dma_faults)" = 0 ]
 result $? "memory by message" l2.log cmp.log a.err b.err
 
+# A NIC that could give queues to tenants, used by a driver that does not.
+sim a "pcap:in.pcap" --pasid 20
+sim b "pcap:,out.pcap" --pasid 1
+timeout 120 "$weir" l2fwd vfio-user:a.sock vfio-user:b.sock --count "$frames" --queues 2 >l2.log 2>&1
+stop_sims
+"$tools/pcapcmp" --order flow in.pcap out.pcap >cmp.log 2>&1 &&
+	[ "$(num a dma_faults).$(num b dma_faults).$(num a stopped_queues).$(num b stopped_queues)" = 0.0.0.0 ]
+result $? "NICs with PASIDs, no queue tagged" l2.log cmp.log a.err b.err
+
 # a -> l2fwd -> b === c -> capture
 sim a "pcap:in.pcap"
 sim b "link:cable.sock"
@@ -122,6 +131,9 @@ result $? "a wire that does not exist" x.log
 "$weir" nicsim --socket x.sock --wire loop --fault nothing >x.log 2>&1
 [ $? -eq 1 ] && grep -q "there is no fault" x.log && [ ! -e x.sock ]
 result $? "a fault that does not exist" x.log
+"$weir" nicsim --socket x.sock --wire loop --pasid 21 >x.log 2>&1
+[ $? -eq 2 ] && grep -q -- "--pasid" x.log && [ ! -e x.sock ]
+result $? "PASIDs wider than PCIe has them" x.log
 "$weir" nicsim --wire loop >x.log 2>&1
 [ $? -eq 2 ]
 result $? "no socket named" x.log

@@ -733,6 +733,45 @@ static void test_pasid_without(void **state)
 	assert_null(dma_pasid(&vu->nic.dma, 7));
 }
 
+/* Commands with PASIDs, their fields made up out of few values, so that some of it fits. */
+static void test_pasid_noise(void **state)
+{
+	static const uint32_t sizes[] = { 0, 15, 16, 32, 40, 48, UINT32_MAX };
+	static const uint64_t iovas[] = { 0, 4096, 1u << 20, 4097, UINT64_MAX - 4095, 1ull << 63 };
+	int fd = memfd_create("t", 0), fds[2] = { fd, sock };
+	uint64_t seed = 12;
+	unsigned before, done = 0;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 16384), 0);
+	want_pasids();
+	before = unit_fds();
+	for (unsigned i = 0; i < (UNIT_SLOW ? 2000 : 20000); i++) {
+		struct vu_pasid_map m = {
+			.p = { .argsz = sizes[unit_random(&seed) % 7],
+			       .flags = (uint32_t)(unit_random(&seed) % 5),
+			       .pasid = (uint32_t)(unit_random(&seed) % 5) * 85,
+			       .reserved = unit_random(&seed) % 16 == 0 },
+			.offset = iovas[unit_random(&seed) % 6],
+			.addr = iovas[unit_random(&seed) % 6],
+			.size = iovas[unit_random(&seed) % 6],
+		};
+		unsigned cmd = VU_X_PASID_ATTACH + (unsigned)(unit_random(&seed) % 5), v;
+		int err;
+
+		command(cmd, &m, weir_min_u(sizes[unit_random(&seed) % 7], sizeof(m)), fds,
+			(unsigned)(unit_random(&seed) % 3));
+		err = answer();
+		assert_int_not_equal(err, -ECONNRESET);
+		done += !err;
+		dma_read(&vu->nic.dma, (struct dma_who){ .pasid = m.p.pasid }, m.addr, &v, 4);
+	}
+	assert_true(done > 50);
+	dma_pasid_end(&vu->nic.dma);
+	assert_int_equal(unit_fds(), before);
+	close(fd);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -755,6 +794,7 @@ int main(void)
 		T(test_pasid_config),
 		T(test_pasid_messages),
 		T(test_pasid_without),
+		T(test_pasid_noise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

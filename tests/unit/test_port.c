@@ -347,6 +347,113 @@ static void test_absent_ops(void **state)
 	free(b);
 }
 
+/* --- queues that carry a PASID, two pairs together --- */
+
+static struct {
+	unsigned q, calls;
+	uint32_t pasid;
+	const struct weir_dma *dma;
+	int ret;
+} tag;
+
+static int on_tag(struct weir_port *port, unsigned q, uint32_t pasid, const struct weir_dma *dma)
+{
+	assert_ptr_equal(port, p);
+	tag.q = q;
+	tag.pasid = pasid;
+	tag.dma = dma;
+	tag.calls++;
+	return tag.ret;
+}
+
+static int on_stopped(struct weir_port *port, unsigned q)
+{
+	assert_ptr_equal(port, p);
+	return q == 2;
+}
+
+static void test_tags(void **state)
+{
+	struct weir_port_ops ops = fp_ops;
+	struct weir_port_conf c = { .n_rxq = 4, .n_txq = 3 };
+	struct weir_arena *a, *b;
+	struct weir_pool *pool[2];
+	struct weir_cache *cache[2];
+	struct weir_dma dma = { .iova_base = 1 };
+	struct weir *other = unit_weir();
+
+	(void)state;
+	memset(&tag, 0, sizeof(tag));
+	p->ops = &ops;
+	for (unsigned i = 0; i < 2; i++) {
+		struct weir_arena **arena = i ? &b : &a;
+
+		assert_int_equal(
+			weir_arena_create(w, 1 << 20, WEIR_NODE_ANY, WEIR_ARENA_SMALL_PAGES, arena),
+			0);
+		assert_int_equal(weir_pool_create(*arena, 8, &pool[i]), 0);
+		assert_int_equal(weir_cache_create(pool[i], &cache[i]), 0);
+	}
+	/* Announced without the op, or the op without a word: neither tags. */
+	f->caps.tag_queues = 2;
+	assert_int_equal(weir_port_queue_tag(p, 0, 1, &dma), -EOPNOTSUPP);
+	ops.queue_tag = on_tag;
+	ops.queue_stopped = on_stopped;
+	f->caps.tag_queues = 0;
+	assert_int_equal(weir_port_queue_tag(p, 0, 1, &dma), -EOPNOTSUPP);
+	assert_said("unsupported");
+	f->caps.tag_queues = 2;
+	assert_int_equal(weir_port_queue_tag(p, 0, 1, &dma), -EINVAL); /* not configured */
+	c.arena = a;
+	c.queue_arena[0] = c.queue_arena[1] = b;
+	assert_int_equal(weir_port_configure(p, &c), 0);
+	assert_ptr_equal(weir_port_ring_arena(p, 1), b);
+	assert_ptr_equal(weir_port_ring_arena(p, 2), a);
+	assert_int_equal(weir_port_queue_tag(p, 1, 1, &dma), -EINVAL); /* not the first of two */
+	assert_int_equal(weir_port_queue_tag(p, 4, 1, &dma), -EINVAL);
+	assert_int_equal(weir_port_queue_tag(p, 0, 1, NULL), -EINVAL);
+	assert_int_equal(weir_port_queue_tag(p, 0, 0, &dma), -EINVAL);
+	assert_int_equal(tag.calls, 0);
+	tag.ret = -EIO;
+	assert_int_equal(weir_port_queue_tag(p, 0, 7, &dma), -EIO);
+	assert_int_equal(p->pasid[0], 0);
+	tag.ret = 0;
+	assert_int_equal(weir_port_queue_tag(p, 0, 7, &dma), 0);
+	assert_int_equal(tag.pasid, 7);
+	assert_ptr_equal(tag.dma, &dma);
+	assert_int_equal(p->pasid[0], 7);
+	assert_int_equal(p->pasid[1], 7);
+	assert_int_equal(p->pasid[2], 0);
+	assert_int_equal(weir_port_configure(p, &c), -EBUSY);
+	/* Its buffers lie in its memory, others' wherever they like. */
+	assert_int_equal(weir_port_queue_cache(p, 1, cache[0]), -EINVAL);
+	assert_said("pool");
+	for (unsigned q = 0; q < 4; q++)
+		assert_int_equal(weir_port_queue_cache(p, q, cache[q < 2]), 0);
+	assert_int_equal(weir_port_queue_stopped(p, 2), 0); /* nothing runs */
+	assert_int_equal(weir_port_start(p), 0);
+	assert_int_equal(weir_port_queue_stopped(p, 2), 1);
+	assert_int_equal(weir_port_queue_stopped(p, 0), 0);
+	assert_int_equal(weir_port_queue_stopped(p, WEIR_MAX_QUEUES), 0);
+	assert_int_equal(weir_port_queue_tag(p, 0, 0, NULL), -EBUSY);
+	assert_int_equal(weir_port_stop(p), 0);
+	assert_int_equal(weir_port_queue_tag(p, 0, 0, NULL), 0);
+	assert_int_equal(p->pasid[1], 0);
+	/* An arena of another handle is no tenant's here. */
+	assert_int_equal(weir_arena_create(other, 1 << 20, WEIR_NODE_ANY, WEIR_ARENA_SMALL_PAGES,
+					   &c.queue_arena[3]),
+			 0);
+	assert_int_equal(weir_port_configure(p, &c), -EINVAL);
+	assert_said("arena");
+	weir_close(other);
+	for (unsigned i = 0; i < 2; i++) {
+		weir_cache_destroy(cache[i]);
+		assert_int_equal(weir_pool_destroy(pool[i]), 0);
+	}
+	/* What is closed at the end has its usual table. */
+	p->ops = &fp_ops;
+}
+
 /* --- Toeplitz: the verification suite of Microsoft's RSS specification --- */
 
 struct vector {
@@ -414,7 +521,7 @@ int main(void)
 		T(test_two_handles),   T(test_bad_conf),   T(test_rss_defaults),
 		T(test_addresses),     T(test_vlans),	   T(test_mtu_and_promisc),
 		T(test_interrupts),    T(test_absent_ops), T(test_toeplitz_ipv4),
-		T(test_toeplitz_ipv6),
+		T(test_toeplitz_ipv6), T(test_tags),
 	};
 
 	return cmocka_run_group_tests_name("port", tests, NULL, NULL);

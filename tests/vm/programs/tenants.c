@@ -9,17 +9,19 @@
  *   tenants domains DEV1 DEV2  DEV1 on one address space, a PASID of it on a second, another PASID of
  *                              it and DEV2 on a third
  *   tenants refused DEV        a device that cannot send PASIDs: refused, or shared and called so
+ *   tenants raw DEV            what the kernel itself says about such a device
  *   tenants sweep DEV          assigning and releasing with every system call failing in its turn
  *
  * Exits with 0 when all was right.
  */
+#include "iommu/uapi.h"
 #include "nics/nics.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define TENANTS	  2
@@ -408,6 +410,63 @@ static int refused(const char *dev)
 	return world_close();
 }
 
+/* --- what the kernel says when asked directly --- */
+
+static int attach(int dev, uint32_t flags, uint32_t pt, uint32_t pasid)
+{
+	struct uapi_vfio_attach_pt a = {
+		.argsz = flags ? sizeof(a) : offsetof(struct uapi_vfio_attach_pt, pasid),
+		.flags = flags,
+		.pt_id = pt,
+		.pasid = pasid,
+	};
+
+	return ioctl(dev, UAPI_VFIO_DEVICE_ATTACH_IOMMUFD_PT, &a) ? -errno : 0;
+}
+
+/* Attach a PASID of a device that has none, and look what it knows of its PASIDs. */
+static int raw(const char *dev)
+{
+	struct weir_opts quiet = { .log = hear };
+	struct uapi_vfio_bind_iommufd bind = { .argsz = sizeof(bind) };
+	struct uapi_ioas_alloc as[2] = { { .size = sizeof(as[0]) }, { .size = sizeof(as[0]) } };
+	struct uapi_hwpt_alloc pt[2] = { { .size = sizeof(pt[0]), .flags = UAPI_HWPT_PASID },
+					 { .size = sizeof(pt[0]), .flags = UAPI_HWPT_PASID } };
+	struct uapi_hw_info hw = { .size = sizeof(hw) };
+	struct weir_pci_info info;
+	struct weir_bdf bdf;
+	struct weir *w;
+	int fd, iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC), err;
+
+	NEED(weir_open(&quiet, &w));
+	NEED(weir_bdf_parse(dev, &bdf));
+	NEED(weir_pci_info(w, bdf, &info));
+	fd = open(info.cdev, O_RDWR | O_CLOEXEC);
+	bind.iommufd = iommufd;
+	NEED(fd < 0 || iommufd < 0);
+	NEED(ioctl(fd, UAPI_VFIO_DEVICE_BIND_IOMMUFD, &bind));
+	NEED(ioctl(iommufd, UAPI_IOMMU_IOAS_ALLOC, &as[0]));
+	NEED(ioctl(iommufd, UAPI_IOMMU_IOAS_ALLOC, &as[1]));
+	for (unsigned i = 0; i < 2; i++) {
+		pt[i].dev_id = bind.out_devid;
+		pt[i].pt_id = as[i].out_ioas_id;
+		if (ioctl(iommufd, UAPI_IOMMU_HWPT_ALLOC, &pt[i])) {
+			printf("the kernel: no table for PASIDs: %s\n", strerror(errno));
+			pt[i].out_hwpt_id = as[i].out_ioas_id;
+		}
+	}
+	NEED(attach(fd, 0, pt[0].out_hwpt_id, 0));
+	err = attach(fd, UAPI_VFIO_PT_PASID, pt[1].out_hwpt_id, 1);
+	hw.dev_id = bind.out_devid;
+	NEED(ioctl(iommufd, UAPI_IOMMU_GET_HW_INFO, &hw));
+	printf("the kernel: attaching PASID 1 returned %d; PASIDs of %u bits\n", err,
+	       hw.out_max_pasid_log2);
+	close(fd);
+	close(iommufd);
+	weir_close(w);
+	return hw.out_max_pasid_log2 != 0;
+}
+
 /* --- each call failing --- */
 
 /* Return: whether the call to fail was reached; *bad counts what was not right afterwards. */
@@ -466,9 +525,11 @@ int main(int argc, char **argv)
 		return domains(argv[2], argv[3]);
 	if (argc == 3 && !strcmp(argv[1], "refused"))
 		return refused(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "raw"))
+		return raw(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "sweep"))
 		return sweep(argv[2]);
 	fprintf(stderr,
-		"usage: tenants queues DEV | domains DEV1 DEV2 | refused DEV | sweep DEV\n");
+		"usage: tenants queues DEV | domains DEV1 DEV2 | refused DEV | raw DEV | sweep DEV\n");
 	return 2;
 }
