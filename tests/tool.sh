@@ -405,6 +405,34 @@ check "list --tree: is left alone" test -e run/1.json
 echo '{"pid":1,"devices":' > run/2.json
 try "list --tree: a broken file" 0 "no process of weir" env -u WEIR_PROC "$weir" list --tree
 rm -f run/*
+# A process with PASIDs, made up, and the tables of an IOMMU to go with it.
+sleep 60 &
+sleeper=$!
+start=$(sed 's/.*) //' /proc/$sleeper/stat | cut -d' ' -f20)
+cat > run/$sleeper.json << JSON
+{"pid":$sleeper,"start":$start,"pid_namespace":"$(readlink /proc/self/ns/pid)","devices":[
+{"device":"0000:03:00.0","driver":"ixgbe","mode":"cdev","space":0,"pasids":[{"pasid":18,"space":1},{"pasid":19,"space":9}]}],
+"spaces":[{"space":0,"mode":"cdev","ioas":2,"bytes":4096,"mappings":[]},{"space":1,"mode":"cdev","ioas":5,"bytes":6291456,
+"mappings":[{"iova":"0x100000000","bytes":6291456,"read":true,"write":false,"source":"arena","copied":true,"page_bytes":2097152,"iommu_page_bytes":2097152},
+{"iova":"0x200000000","bytes":4096,"read":true,"write":true,"source":"address"}]}]}
+JSON
+try "list --tree: a PASID" 0 "" env -u WEIR_PROC "$weir" list --tree
+check "list --tree: its address space" grep -qE 'PASID 18 +cdev 5 +6 MiB' out
+check "list --tree: what memory allows" grep -qE '0x100000000 +r +6 MiB arena, copied +2 MiB +2 MiB\?' out
+check "list --tree: what is not known" grep -qE '0x200000000 +rw +4 KiB address +\?' out
+check "list --tree: an address space that there is not" grep -qE 'PASID 19 *$' out
+tables=sys/kernel/debug/iommu/intel/0000:03:00.0/12
+mkdir -p $tables
+{
+	printf 'IOVA_PFN\t\tPML5E\n'
+	printf '0x0000000100000 |\t0x0\t0x1\t0x2\t0x3\n0x0000000100200 |\t0x0\t0x1\t0x2\t0x3\n'
+	for p in $(seq 0 511); do printf '0x%013x |\t0x0\t0x1\t0x2\t0x3\t0x4\n' $((0x100400 + p)); done
+} > $tables/domain_translation_struct
+try "list --tree: the IOMMU's tables of a PASID" 0 "2 x 2 MiB, 512 x 4 KiB" env -u WEIR_PROC "$weir" list --tree
+check "list --tree: nothing is there for the other" grep -qE '0x200000000 .* none$' out
+try "list --tree --json: they are there too" 0 '"2097152":2' env -u WEIR_PROC "$weir" list --tree --json
+kill $sleeper && wait $sleeper 2> /dev/null
+rm -rf run/* sys/kernel/debug
 env -u WEIR_PROC "$weir" l2fwd --duration 1 --idle yield null: null: > out 2> err
 check "a run takes its file away" test "$(ls run)" = ""
 kill $sim && wait $sim
