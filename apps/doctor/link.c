@@ -159,15 +159,15 @@ static bool carries_prefixes(const uint8_t *c, size_t n)
 	return false;
 }
 
-/* A device above that would drop the prefix, or "". */
-static void blocker(struct doctor *d, char *out, size_t size)
+/* The device from @first upwards that would drop the prefix, or "". */
+static void blocker(struct doctor *d, const char *first, char *out, size_t size)
 {
 	char dev[64], up[64];
 	uint8_t c[CONFIG_SIZE];
 	size_t n;
 
 	out[0] = '\0';
-	snprintf(dev, sizeof(dev), "%s", d->about);
+	snprintf(dev, sizeof(dev), "%s", first);
 	do {
 		n = read_config(d, dev, c);
 		if (!carries_prefixes(c, n)) {
@@ -191,12 +191,12 @@ static bool iommu_lacks_pasid(struct doctor *d)
 	return *text && (!(ecap >> 43 & 1) || !(ecap >> 40 & 1));
 }
 
-static void pasid_of(struct doctor *d, const uint8_t *c, size_t n, unsigned at)
+static void pasid_of(struct doctor *d, const uint8_t *c, size_t n, unsigned at, const char *owner)
 {
 	unsigned bits = get32(c, n, at + PCI_PASID_CAP) >> 8 & 0x1f;
 	char who[64];
 
-	blocker(d, who, sizeof(who));
+	blocker(d, owner, who, sizeof(who));
 	if (*who) {
 		doctor_say(d, DOCTOR_WARN, "pasid",
 			   "it has PASIDs of %u bits, but %s carries no end-to-end TLP prefixes",
@@ -225,22 +225,33 @@ static void pasid_of(struct doctor *d, const uint8_t *c, size_t n, unsigned at)
 	}
 }
 
+/* Virtual functions send PASIDs by their physical function's capability (PCIe 5.0, 7.8.8). */
+static void config_owner(struct doctor *d, const struct weir_pci_info *info, char *out, size_t size)
+{
+	char path[PATH_MAX];
+
+	weir_path(path, "%s/bus/pci/devices/%s", weir_sysfs(d->w), d->about);
+	if (!info->is_vf || weir_link_base(path, "physfn", out, size))
+		snprintf(out, size, "%s", d->about);
+}
+
 void doctor_pasid(struct doctor *d, const struct weir_pci_info *info)
 {
 	uint8_t c[CONFIG_SIZE];
-	size_t n = read_config(d, d->about, c);
+	char owner[64];
 	unsigned at;
+	size_t n;
 
-	(void)info;
+	config_owner(d, info, owner, sizeof(owner));
+	n = read_config(d, owner, c);
 	if (n < PCI_CFG_SPACE_SIZE) {
 		doctor_say(d, DOCTOR_NOTE, "pasid",
-			   "config space can be read by root only: PASIDs "
-			   "were not looked for");
+			   "config space can be read by root only: PASIDs were not looked for");
 		return;
 	}
 	at = ext_cap(c, n, PCI_EXT_CAP_ID_PASID);
 	if (at)
-		pasid_of(d, c, n, at);
+		pasid_of(d, c, n, at, owner);
 	else
 		doctor_say(d, DOCTOR_NOTE, "pasid",
 			   "no PASID capability: all its queues share one address space");

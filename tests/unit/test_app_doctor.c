@@ -627,6 +627,21 @@ static void test_pasid(void **state)
 	says(expect("pasid", DOCTOR_WARN, "sm_off")->fix, "sm_on");
 }
 
+/* A virtual function has no capability of its own: its physical function's counts. */
+static void test_pasid_vf(void **state)
+{
+	(void)state;
+	fs_add("0000:03:10.0", 6, "igb");
+	fs_add(NIC, 5, "vfio-pci");
+	put_config("0000:03:10.0", 4096, true, true);
+	put_config(NIC, 4096, false, false);
+	run_dev(doctor_pasid);
+	expect("pasid", DOCTOR_NOTE, "no PASID capability");
+	fs_link("sys/bus/pci/devices/0000:03:10.0", fs_dev(NIC, "physfn"));
+	run_dev(doctor_pasid);
+	expect("pasid", DOCTOR_OK, "20 bits");
+}
+
 /* A chain of capabilities that bites its tail ends all the same. */
 static void test_config_loops(void **state)
 {
@@ -659,6 +674,7 @@ int main(void)
 		T(test_group),	     T(test_modes),	   T(test_mode_only_asked),
 		T(test_functions),   T(test_vf),	   T(test_link),
 		T(test_node),	     T(test_pasid),	   T(test_config_loops),
+		T(test_pasid_vf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
