@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "apps/publish.h"
+#include "core/clock.h"
 #include "core/file.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Twice as often as `weir top` looks: it always finds something newer. */
+#define TICK_NS 500000000ull
 
 /* --- whose file --- */
 
@@ -43,7 +47,7 @@ static int file_of(struct weir *w, const char *suffix, char path[PATH_MAX])
 
 /* --- writing --- */
 
-json_object *publish_hex(uint64_t v)
+static json_object *hex(uint64_t v)
 {
 	char text[24];
 
@@ -55,7 +59,7 @@ static json_object *mapping_json(const struct weir_mapping *m)
 {
 	json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "iova", publish_hex((uint64_t)m->iova));
+	json_object_object_add(o, "iova", hex((uint64_t)m->iova));
 	json_object_object_add(o, "bytes", json_object_new_uint64(m->len));
 	json_object_object_add(o, "read", json_object_new_boolean(m->prot & WEIR_PROT_READ));
 	json_object_object_add(o, "write", json_object_new_boolean(m->prot & WEIR_PROT_WRITE));
@@ -124,10 +128,47 @@ static json_object *device_json(struct weir_iommu *iommu, const struct rt_port *
 	return o;
 }
 
+static json_object *side_json(const struct weir_qstats *s)
+{
+	json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "packets", json_object_new_uint64(s->packets));
+	json_object_object_add(o, "bytes", json_object_new_uint64(s->bytes));
+	return o;
+}
+
+/* Sums over the queues; of drops only the reasons that there were. */
+static json_object *port_json(const struct rt_port *p, unsigned queues)
+{
+	json_object *o = json_object_new_object(), *drops = json_object_new_object();
+	uint64_t dropped[WEIR_DROP_MAX] = { 0 };
+	struct rt_sides sum = { 0 }, s;
+
+	for (unsigned q = 0; q < queues; q++) {
+		rt_sides(p, q, &s);
+		sum.rx.packets += s.rx.packets;
+		sum.rx.bytes += s.rx.bytes;
+		sum.tx.packets += s.tx.packets;
+		sum.tx.bytes += s.tx.bytes;
+		for (unsigned i = 0; i < WEIR_DROP_MAX; i++)
+			dropped[i] += s.rx.drops[i] + s.tx.drops[i];
+	}
+	for (unsigned i = 0; i < WEIR_DROP_MAX; i++)
+		if (dropped[i])
+			json_object_object_add(drops, weir_drop_name(i),
+					       json_object_new_uint64(dropped[i]));
+	json_object_object_add(o, "name", json_object_new_string(p->name));
+	json_object_object_add(o, "here", json_object_new_boolean(p->port != NULL));
+	json_object_object_add(o, "rx", side_json(&sum.rx));
+	json_object_object_add(o, "tx", side_json(&sum.tx));
+	json_object_object_add(o, "drops", drops);
+	return o;
+}
+
 static json_object *run_json(struct rt *rt)
 {
 	json_object *o = json_object_new_object(), *devs = json_object_new_array();
-	json_object *spaces = json_object_new_array();
+	json_object *spaces = json_object_new_array(), *ports = json_object_new_array();
 	unsigned n = 0;
 	char ns[64];
 
@@ -142,6 +183,10 @@ static json_object *run_json(struct rt *rt)
 	for (struct weir_ioas *s = weir_ioas_next(rt->iommu, NULL); s;
 	     s = weir_ioas_next(rt->iommu, s))
 		json_object_array_add(spaces, space_json(s, n++));
+	for (unsigned i = 0; i < rt->n_ports; i++)
+		json_object_array_add(ports, port_json(&rt->ports[i], rt->o.queues));
+	json_object_object_add(o, "time_ns", json_object_new_uint64(weir_now_ns()));
+	json_object_object_add(o, "ports", ports);
 	json_object_object_add(o, "devices", devs);
 	json_object_object_add(o, "spaces", spaces);
 	return o;
@@ -175,11 +220,19 @@ void publish_update(struct rt *rt)
 	if (!err && rename(tmp, path))
 		err = -errno;
 	if (err) {
+		rt->unpublished = true;
 		unlink(tmp);
 		weir_info(rt->w, "%s cannot be written (%s): `weir list --tree` will not show this",
 			  path, weir_strerror(err));
 	}
 	json_object_put(o);
+	rt->published_ns = weir_now_ns();
+}
+
+void publish_tick(struct rt *rt)
+{
+	if (rt->published_ns && !rt->unpublished && weir_now_ns() - rt->published_ns > TICK_NS)
+		publish_update(rt);
 }
 
 void publish_end(struct rt *rt)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a run has, for others to see: its devices, their address spaces and what is mapped there, as
- * JSON in weir_run()/PID.json. `weir list --tree` reads it.
+ * What a run has, for others to see: its devices, their address spaces and what is mapped there, and
+ * its ports' counters, as JSON in weir_run()/PID.json. `weir list --tree` and `weir top` read it.
  */
 #ifndef WEIR_APPS_PUBLISH_H
 #define WEIR_APPS_PUBLISH_H
@@ -18,11 +18,11 @@
  */
 void publish_update(struct rt *rt);
 
+/* The same twice a second, for the counters; call it often. */
+void publish_tick(struct rt *rt);
+
 /* Remove the file. */
 void publish_end(struct rt *rt);
-
-/* A number as "0x...": IOVAs do not fit into the numbers of all JSON readers. */
-json_object *publish_hex(uint64_t v);
 
 /**
  * publish_read() - what living processes have published

@@ -74,8 +74,7 @@ static void sum(struct weir_qstats *to, const struct weir_qstats *s)
 		to->drops[i] += s->drops[i];
 }
 
-/* 1234567 as "1.23 M"; below ten thousand as it is. */
-static char *human(double v, char *out, size_t size)
+char *report_human(double v, char *out, size_t size)
 {
 	static const char unit[] = " kMGTP";
 	unsigned u = 0;
@@ -96,7 +95,7 @@ static void set_num(struct libscols_line *l, unsigned col, double v)
 {
 	char text[32];
 
-	scols_line_set_data(l, col, human(v, text, sizeof(text)));
+	scols_line_set_data(l, col, report_human(v, text, sizeof(text)));
 }
 
 static void drops_text(const struct rt_sides *s, char *out, size_t size)

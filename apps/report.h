@@ -7,6 +7,9 @@
 
 struct report;
 
+/* 1234567 as "1.23 M"; below ten thousand as it is. */
+char *report_human(double v, char *out, size_t size);
+
 /* @live: repaint one screen; otherwise print lines. */
 int report_open(const struct rt *rt, bool live, struct report **out);
 void report_close(struct report *r);

@@ -553,6 +553,7 @@ static uint64_t settled(const struct rt *rt)
 bool rt_done(struct rt *rt)
 {
 	rt_look_after(rt);
+	publish_tick(rt);
 	return !rt_has_routes(rt) || __atomic_load_n(&rt->cap_err, __ATOMIC_ACQUIRE) ||
 	       (rt->o.count && __atomic_load_n(&rt->budget, __ATOMIC_RELAXED) <= 0 &&
 		settled(rt) >= rt->o.count);

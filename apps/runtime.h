@@ -151,6 +151,9 @@ struct rt {
 	int cap_err;
 	uint64_t cap_seen, cap_written;
 	char cap_path[4096];
+	/* what others see of it (publish.c) */
+	uint64_t published_ns;
+	bool unpublished; /* the folder cannot be written */
 };
 
 /**

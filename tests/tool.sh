@@ -149,7 +149,7 @@ try "no command" 2 "usage: weir" "$weir"
 try "unknown command" 2 'no command "fly"' "$weir" fly
 try "--help" 0 "l2fwd" "$weir" --help
 try "--version" 0 "weir " "$weir" --version
-for c in list doctor bind release l2fwd capture; do
+for c in list top doctor bind release l2fwd capture; do
 	try "$c --help" 0 "usage: weir $c" "$weir" $c --help
 	try "$c: unknown option" 2 "Try \`weir $c --help\`" "$weir" $c --no-such-option
 done
@@ -433,6 +433,21 @@ check "list --tree: nothing is there for the other" grep -qE '0x200000000 .* non
 try "list --tree --json: they are there too" 0 '"2097152":2' env -u WEIR_PROC "$weir" list --tree --json
 kill $sleeper && wait $sleeper 2> /dev/null
 rm -rf run/* sys/kernel/debug
+try "top: nothing runs" 0 "no process of weir" env -u WEIR_PROC "$weir" top --count 1
+try "top: no such interval" 2 "whole number" "$weir" top --interval 0
+try "top takes no device" 2 "no device" "$weir" top 03:00.0
+env -u WEIR_PROC "$weir" l2fwd --idle yield pcap:in.pcap, null:0 > fwd.out 2> fwd.err &
+fwd=$!
+env -u WEIR_PROC "$weir" l2fwd --idle yield --duration 30 null: null: > /dev/null 2>&1 &
+other=$!
+for _ in $(seq 100); do [ -s run/$fwd.json ] && [ -s run/$other.json ] && break; sleep 0.05; done
+try "top" 0 "process $fwd" env -u WEIR_PROC "$weir" top --count 3
+check "top: what a file held was received" grep -qE '^.-pcap:in.pcap, +5000 ' out
+check "top: and sent by the other port" grep -qE '^.-null:0 +0 .* 5000 ' out
+check "top: rates of the other process" awk '/^process/ { mine = $2 == '$other' }
+	mine && /null:/ { n++; if (n > 2 && $4 ~ /^[0-9.]+$/ && $4 > 0 && $5 == "M") good = 1 }
+	END { exit !good }' out
+kill $fwd $other && wait $fwd $other
 env -u WEIR_PROC "$weir" l2fwd --duration 1 --idle yield null: null: > out 2> err
 check "a run takes its file away" test "$(ls run)" = ""
 kill $sim && wait $sim
