@@ -7,6 +7,7 @@
 #include "core/io.h"
 #include "core/port.h"
 #include "nics/igb/igb_regs.h"
+#include "nics/intel_adv.h"
 #include "nics/nics.h"
 
 #define IGB_MAX_QUEUES	 16
@@ -46,12 +47,12 @@
  * @batch: refill when so many slots are free
  * @skip: drop up to the end of the packet whose beginning was dropped
  * @csum: status bits that become checksum flags
- * @vlan: IGB_RXD_VP if tags are stripped
+ * @vlan: INTEL_RXD_VP if tags are stripped
  * @hash: RSS types are looked at
  */
 struct igb_rxq {
 	struct weir_rxq q;
-	volatile union igb_rx_desc *ring weir_cacheline;
+	volatile union intel_rx_desc *ring weir_cacheline;
 	uint32_t *bufs;
 	volatile void *tail;
 	uint16_t size;
@@ -101,13 +102,14 @@ struct igb_rs {
  * @rs_descs: descriptors after the last one with RS
  * @rs_bufs: buffers after it
  * @last: slot of the last descriptor written, which ends a packet
- * @last_cmd: what its cmd_type_len holds
- * @ctx: context that the device holds for this queue, 0 if none
+ * @last_hi: what its second half holds
  * @offload: packet flags that may be honoured
+ * @ctx_lo: context that the device holds for this queue
+ * @ctx_hi: its second half, 0 if there is none
  */
 struct igb_txq {
 	struct weir_txq q;
-	volatile struct igb_tx_desc *ring weir_cacheline;
+	volatile struct intel_tx_desc *ring weir_cacheline;
 	uint32_t *bufs;
 	struct igb_rs *rs;
 	volatile void *tail_reg;
@@ -123,12 +125,13 @@ struct igb_txq {
 	uint16_t rs_descs;
 	uint16_t rs_bufs;
 	uint16_t last;
-	uint32_t last_cmd;
+	uint64_t last_hi;
 	/* packets with offloads only */
 	uint32_t offload;
-	uint64_t ctx;
+	uint64_t ctx_lo;
+	uint64_t ctx_hi;
 };
-static_assert(offsetof(struct igb_txq, ctx) - offsetof(struct igb_txq, ring) <= WEIR_CACHE_LINE,
+static_assert(offsetof(struct igb_txq, offload) - offsetof(struct igb_txq, ring) <= WEIR_CACHE_LINE,
 	      "what a post without offloads touches fits a line");
 
 /**

@@ -69,9 +69,9 @@ static int rxq_create(struct igb *g, unsigned index)
 	q->size = (uint16_t)c->rx_desc;
 	q->batch = (uint16_t)weir_min_u(REFILL_BATCH, c->rx_desc / 4);
 	q->hash = c->offloads & WEIR_OFF_RX_HASH;
-	q->vlan = c->offloads & WEIR_OFF_RX_VLAN_STRIP ? IGB_RXD_VP : 0;
+	q->vlan = c->offloads & WEIR_OFF_RX_VLAN_STRIP ? (uint32_t)INTEL_RXD_VP : 0;
 	q->csum = c->offloads & WEIR_OFF_RX_CSUM
-			  ? (uint32_t)(IGB_RXD_IPCS | IGB_RXD_L4CS | IGB_RXD_IPE | IGB_RXD_L4E)
+			  ? (uint32_t)(INTEL_RXD_IPCS | INTEL_RXD_L4I | IGB_RXD_IPE | IGB_RXD_L4E)
 			  : 0;
 	g->port.rxq[index] = &q->q;
 	return 0;

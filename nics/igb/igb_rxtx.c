@@ -13,7 +13,7 @@
 #define TX_MIN_LEN 17
 #define TX_MAX_LEN (IGB_MAX_FRAME - IGB_FCS)
 
-#define TXD_DATA (IGB_TXD_DTYP_DATA | IGB_TXD_DEXT | IGB_TXD_IFCS)
+#define TXD_DATA (INTEL_TXD_DTYP_DATA | INTEL_TXD_DEXT | INTEL_TXD_IFCS)
 
 /* --- receive --- */
 
@@ -106,23 +106,23 @@ static void rx_bad(struct igb_rxq *q, unsigned slot, uint64_t st)
 		weir_buf_free1(q->q.cache, q->bufs[slot]);
 	else
 		rx_drop(q, slot, 1,
-			st & IGB_RXD_RXE && st & IGB_RXD_EOP ? WEIR_DROP_DEV_ERR
-							     : WEIR_DROP_BAD_LEN);
-	q->skip = !(st & IGB_RXD_EOP);
+			st & IGB_RXD_RXE && st & INTEL_RXD_EOP ? WEIR_DROP_DEV_ERR
+							       : WEIR_DROP_BAD_LEN);
+	q->skip = !(st & INTEL_RXD_EOP);
 }
 
 static inline bool len_ok(uint64_t st)
 {
-	return IGB_RXD_LEN(st) - 1u < WEIR_BUF_ROOM;
+	return INTEL_RXD_LEN(st) - 1u < WEIR_BUF_ROOM;
 }
 
 static inline uint16_t csum_flags(uint32_t st)
 {
 	unsigned flags = 0;
 
-	if (st & (uint32_t)IGB_RXD_IPCS)
+	if (st & (uint32_t)INTEL_RXD_IPCS)
 		flags |= st & (uint32_t)IGB_RXD_IPE ? WEIR_PKT_RX_IP_BAD : WEIR_PKT_RX_IP_GOOD;
-	if (st & (uint32_t)IGB_RXD_L4CS)
+	if (st & (uint32_t)INTEL_RXD_L4I)
 		flags |= st & (uint32_t)IGB_RXD_L4E ? WEIR_PKT_RX_L4_BAD : WEIR_PKT_RX_L4_GOOD;
 	return (uint16_t)flags;
 }
@@ -133,11 +133,11 @@ static inline void rx_meta(const struct igb_rxq *q, unsigned slot, uint64_t st, 
 	p->flags |= csum_flags((uint32_t)st & q->csum);
 	if (st & q->vlan) {
 		p->flags |= WEIR_PKT_VLAN;
-		p->vlan = IGB_RXD_VLAN(st);
+		p->vlan = INTEL_RXD_VLAN(st);
 	}
 	if (q->hash) {
 		weir_dma_rmb();
-		if (weir_from_le32(q->ring[slot].wb.info) & IGB_RXD_RSS_TYPE_MASK) {
+		if (weir_from_le32(q->ring[slot].wb.info) & INTEL_RXD_RSS_TYPE_MASK) {
 			p->flags |= WEIR_PKT_HASH;
 			p->hash = weir_from_le32(q->ring[slot].wb.rss);
 		}
@@ -155,18 +155,18 @@ static inline unsigned rx_single(struct weir_rxq *rxq, struct weir_pkt *pkts, un
 	while (got < n && left) {
 		uint64_t st = rx_status(q, slot);
 
-		if (!(st & IGB_RXD_DD))
+		if (!(st & INTEL_RXD_DD))
 			break;
-		if (weir_likely((st & (IGB_RXD_EOP | IGB_RXD_RXE)) == IGB_RXD_EOP && len_ok(st) &&
-				!q->skip)) {
+		if (weir_likely((st & (INTEL_RXD_EOP | IGB_RXD_RXE)) == INTEL_RXD_EOP &&
+				len_ok(st) && !q->skip)) {
 			pkts[got] = (struct weir_pkt){
 				.buf = q->bufs[slot],
 				.off = WEIR_BUF_HEADROOM,
-				.len = IGB_RXD_LEN(st),
+				.len = INTEL_RXD_LEN(st),
 			};
 			if (meta)
 				rx_meta(q, slot, st, &pkts[got]);
-			bytes += IGB_RXD_LEN(st);
+			bytes += INTEL_RXD_LEN(st);
 			got++;
 		} else {
 			rx_bad(q, slot, st);
@@ -203,9 +203,9 @@ static unsigned rx_scan(const struct igb_rxq *q, unsigned slot, unsigned left, u
 		if (i == left)
 			return 0;
 		st[i] = rx_status(q, slot);
-		if (!(st[i] & IGB_RXD_DD))
+		if (!(st[i] & INTEL_RXD_DD))
 			return 0;
-		if (st[i] & IGB_RXD_EOP)
+		if (st[i] & INTEL_RXD_EOP)
 			return i + 1;
 		slot = next_slot(slot, q->size);
 	}
@@ -226,10 +226,10 @@ static unsigned rx_packet(struct igb_rxq *q, unsigned slot, const uint64_t *st, 
 		p[i] = (struct weir_pkt){
 			.buf = q->bufs[at],
 			.off = WEIR_BUF_HEADROOM,
-			.len = IGB_RXD_LEN(st[i]),
+			.len = INTEL_RXD_LEN(st[i]),
 			.flags = i + 1 < segs ? WEIR_PKT_MORE : 0,
 		};
-		bytes += IGB_RXD_LEN(st[i]);
+		bytes += INTEL_RXD_LEN(st[i]);
 		if (i + 1 < segs)
 			at = next_slot(at, q->size);
 	}
@@ -253,7 +253,7 @@ unsigned XLATE_FN(igb_rx_jumbo)(struct weir_rxq *rxq, struct weir_pkt *pkts, uns
 	while (got < n) {
 		unsigned segs = rx_scan(q, slot, left, st), len = 0;
 
-		if (weir_unlikely(q->skip && left && (segs || st[0] & IGB_RXD_DD))) {
+		if (weir_unlikely(q->skip && left && (segs || st[0] & INTEL_RXD_DD))) {
 			segs = 1;
 			rx_bad(q, slot, st[0]);
 		} else if (!segs) {
@@ -292,7 +292,7 @@ unsigned XLATE_FN(igb_rx_jumbo)(struct weir_rxq *rxq, struct weir_pkt *pkts, uns
  */
 bool igb_rx_pending(const struct igb_rxq *q)
 {
-	return !q->posted || rx_status(q, q->next) & IGB_RXD_DD;
+	return !q->posted || rx_status(q, q->next) & INTEL_RXD_DD;
 }
 
 /**
@@ -338,7 +338,7 @@ static void tx_reclaim(struct igb_txq *q)
 	while (q->n_rs) {
 		const struct igb_rs *r = &q->rs[q->rs_head];
 
-		if (!(weir_from_le32(q->ring[r->slot].olinfo) & IGB_TXD_DD))
+		if (!(weir_from_le64(q->ring[r->slot].hi) & INTEL_TXD_DD))
 			break;
 		bufs += r->bufs;
 		q->free = (uint16_t)(q->free + r->descs);
@@ -369,9 +369,9 @@ static void tx_mark(struct igb_txq *q, unsigned slot)
 	q->rs_bufs = 0;
 }
 
-static inline void tx_write(struct igb_txq *q, const struct weir_pkt *p, uint32_t cmd, uint32_t opt)
+static inline void tx_write(struct igb_txq *q, const struct weir_pkt *p, uint64_t bits)
 {
-	volatile struct igb_tx_desc *d = &q->ring[q->tail];
+	volatile struct intel_tx_desc *d = &q->ring[q->tail];
 
 	q->bufs[q->buf_tail] = p->buf;
 	q->buf_tail = (uint16_t)next_slot(q->buf_tail, q->size);
@@ -379,16 +379,15 @@ static inline void tx_write(struct igb_txq *q, const struct weir_pkt *p, uint32_
 	q->rs_bufs++;
 	q->rs_descs++;
 	q->free--;
-	cmd |= TXD_DATA | p->len;
-	if (cmd & IGB_TXD_EOP && q->rs_descs >= RS_EVERY) {
-		cmd |= IGB_TXD_RS;
+	bits |= TXD_DATA | p->len;
+	if (bits & INTEL_TXD_EOP && q->rs_descs >= RS_EVERY) {
+		bits |= INTEL_TXD_RS;
 		tx_mark(q, q->tail);
 	}
-	d->addr = weir_le64(xlate_pkt(xlate_begin(&q->q.dma, 0), p, 0));
-	d->cmd_type_len = weir_le32(cmd);
-	d->olinfo = weir_le32(opt);
+	d->lo = weir_le64(xlate_pkt(xlate_begin(&q->q.dma, 0), p, 0));
+	d->hi = weir_le64(bits);
 	q->last = q->tail;
-	q->last_cmd = cmd;
+	q->last_hi = bits;
 	q->tail = (uint16_t)next_slot(q->tail, q->size);
 }
 
@@ -414,59 +413,15 @@ static unsigned tx_check(const struct igb_txq *q, const struct weir_pkt *p, unsi
 	return len < TX_MIN_LEN || len > TX_MAX_LEN ? 0 : len;
 }
 
-/*
- * Translate the offloads of a packet into context and options. Checksums need header lengths that
- * lie within the packet, and one protocol.
- */
-static bool tx_context(const struct weir_pkt *p, unsigned len, uint64_t *ctx, uint32_t *opt)
-{
-	unsigned l2 = p->txo.l2_len, l3 = p->txo.l3_len, l4 = 0;
-	uint32_t lens = 0, tucmd = IGB_TXD_DTYP_CTX | IGB_TXD_DEXT;
-	bool v6 = p->flags & WEIR_PKT_TX_IPV6;
-
-	if (p->flags & WEIR_PKT_VLAN)
-		lens |= (uint32_t)p->vlan << IGB_CTX_VLAN_SHIFT;
-	if (!(p->flags & (WEIR_PKT_TX_IP_CSUM | WEIR_PKT_TX_L4_CSUM))) {
-		l2 = WEIR_ETH_HLEN;
-		l3 = 0;
-		goto done;
-	}
-	if (p->flags & WEIR_PKT_TX_TCP_CSUM) {
-		tucmd |= IGB_CTX_TUCMD_L4T_TCP;
-		l4 = 20;
-	}
-	if (p->flags & WEIR_PKT_TX_UDP_CSUM) {
-		if (l4)
-			return false;
-		l4 = 8;
-	}
-	if (!v6)
-		tucmd |= IGB_CTX_TUCMD_IPV4;
-	else if (p->flags & WEIR_PKT_TX_IP_CSUM)
-		return false;
-	if (l2 < WEIR_ETH_HLEN || l2 > IGB_CTX_MACLEN_MAX || l3 < (v6 ? 40u : 20u) ||
-	    l3 > IGB_CTX_IPLEN_MAX || l2 + l3 + l4 > len)
-		return false;
-	if (l4)
-		*opt |= IGB_TXD_TXSM;
-	if (p->flags & WEIR_PKT_TX_IP_CSUM)
-		*opt |= IGB_TXD_IXSM;
-done:
-	lens |= (uint32_t)(l2 << IGB_CTX_MACLEN_SHIFT) | l3;
-	*ctx = (uint64_t)tucmd << 32 | lens;
-	return true;
-}
-
 /* Context 0 of the queue stays in the device until it is overwritten. */
-static void tx_write_context(struct igb_txq *q, uint64_t ctx)
+static void tx_write_context(struct igb_txq *q, const struct intel_tx_off *o)
 {
-	volatile struct igb_tx_ctx *d = (volatile struct igb_tx_ctx *)&q->ring[q->tail];
+	volatile struct intel_tx_desc *d = &q->ring[q->tail];
 
-	d->vlan_macip_lens = weir_le32((uint32_t)ctx);
-	d->launch_time = weir_le32(0);
-	d->type_tucmd = weir_le32((uint32_t)(ctx >> 32));
-	d->mss_l4len_idx = weir_le32(0);
-	q->ctx = ctx;
+	d->lo = weir_le64(o->lo);
+	d->hi = weir_le64(o->hi);
+	q->ctx_lo = o->lo;
+	q->ctx_hi = o->hi;
 	q->tail = (uint16_t)next_slot(q->tail, q->size);
 	q->free--;
 	q->rs_descs++;
@@ -497,23 +452,23 @@ static unsigned tx_packet(struct igb_txq *q, const struct weir_pkt *p, unsigned 
 			  struct tx_sum *sum)
 {
 	unsigned segs = weir_pkt_segs(p, n), len;
-	uint32_t cmd = 0, opt;
-	uint64_t ctx = 0;
+	struct intel_tx_off o = { 0 };
+	bool ctx;
 
 	if (!segs)
 		return 0;
 	len = tx_check(q, p, segs);
-	opt = IGB_TXD_PAYLEN(len);
-	if (!len || (p->flags & WEIR_PKT_TX_OFFLOAD && !tx_context(p, len, &ctx, &opt)))
+	if (!len ||
+	    (p->flags & WEIR_PKT_TX_OFFLOAD && !intel_tx_offload(p, len, q->q.dma.va_base, &o)))
 		return tx_refuse(q, p, segs);
-	if (q->free < segs + (ctx && ctx != q->ctx))
+	ctx = o.hi && (o.hi != q->ctx_hi || o.lo != q->ctx_lo);
+	if (q->free < segs + ctx)
 		return 0;
-	if (ctx && ctx != q->ctx)
-		tx_write_context(q, ctx);
-	if (p->flags & WEIR_PKT_VLAN)
-		cmd |= IGB_TXD_VLE;
+	if (ctx)
+		tx_write_context(q, &o);
+	o.bits |= INTEL_TXD_PAYLEN(len);
 	for (unsigned i = 0; i < segs; i++)
-		tx_write(q, &p[i], cmd | (i + 1 == segs ? IGB_TXD_EOP : 0), opt);
+		tx_write(q, &p[i], o.bits | (i + 1 == segs ? INTEL_TXD_EOP : 0));
 	sum->packets++;
 	sum->bytes += len;
 	return segs;
@@ -528,7 +483,7 @@ static inline unsigned tx_one(struct igb_txq *q, const struct weir_pkt *p, unsig
 		return tx_refuse(q, p, 1);
 	if (!q->free)
 		return 0;
-	tx_write(q, p, IGB_TXD_EOP, IGB_TXD_PAYLEN(p->len));
+	tx_write(q, p, INTEL_TXD_EOP | INTEL_TXD_PAYLEN(p->len));
 	sum->packets++;
 	sum->bytes += p->len;
 	return 1;
@@ -575,7 +530,7 @@ void igb_tx_kick(struct weir_txq *txq)
 	if (weir_unlikely(weir_port_failed(txq->port)))
 		return;
 	if (q->rs_descs) {
-		q->ring[q->last].cmd_type_len = weir_le32(q->last_cmd | IGB_TXD_RS);
+		q->ring[q->last].hi = weir_le64(q->last_hi | INTEL_TXD_RS);
 		tx_mark(q, q->last);
 	}
 	weir_mmio_write32(q->tail_reg, 0, q->tail);
@@ -607,7 +562,8 @@ void igb_tx_drain(struct igb_txq *q)
 	q->n_rs = 0;
 	q->rs_descs = 0;
 	q->rs_bufs = 0;
-	q->ctx = 0;
+	q->ctx_lo = 0;
+	q->ctx_hi = 0;
 }
 
 #endif

@@ -17,6 +17,85 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* --- descriptors, as the 82576's datasheet has them; the driver uses nics/intel_adv.h --- */
+
+/**
+ * union igb_rx_desc - advanced receive descriptor, one buffer (7.1.5)
+ * @read: as software writes it
+ * @wb: as the device writes it back; @status holds status and errors in bits 31:0, the length in
+ *      47:32 and the VLAN tag in 63:48, so that one load gets a consistent set
+ *
+ * @read.hdr_addr lies under @wb.status: writing 0 there takes DD away.
+ */
+union igb_rx_desc {
+	struct {
+		__le64 pkt_addr;
+		__le64 hdr_addr;
+	} read;
+	struct {
+		__le32 info;
+		__le32 rss;
+		__le64 status;
+	} wb;
+};
+static_assert(sizeof(union igb_rx_desc) == 16, "a receive descriptor has 16 bytes");
+
+#define IGB_RXD_RSS_TYPE_MASK 0xf
+#define IGB_RXD_DD	      (UINT64_C(1) << 0)
+#define IGB_RXD_EOP	      (UINT64_C(1) << 1)
+#define IGB_RXD_VP	      (UINT64_C(1) << 3)
+#define IGB_RXD_L4CS	      (UINT64_C(1) << 5)
+#define IGB_RXD_IPCS	      (UINT64_C(1) << 6)
+#define IGB_RXD_LEN(s)	      ((uint16_t)((s) >> 32))
+#define IGB_RXD_VLAN(s)	      ((uint16_t)((s) >> 48))
+
+/**
+ * struct igb_tx_desc - advanced transmit data descriptor (7.2.2.3)
+ * @addr: IOVA of the segment
+ * @cmd_type_len: length, type, command
+ * @olinfo: options and payload length; the device writes DD here
+ */
+struct igb_tx_desc {
+	__le64 addr;
+	__le32 cmd_type_len;
+	__le32 olinfo;
+};
+static_assert(sizeof(struct igb_tx_desc) == 16, "a transmit descriptor has 16 bytes");
+
+#define IGB_TXD_DTYP_CTX  (UINT32_C(2) << 20)
+#define IGB_TXD_DTYP_DATA (UINT32_C(3) << 20)
+#define IGB_TXD_EOP	  IGB_BIT(24)
+#define IGB_TXD_IFCS	  IGB_BIT(25)
+#define IGB_TXD_RS	  IGB_BIT(27)
+#define IGB_TXD_DEXT	  IGB_BIT(29)
+#define IGB_TXD_VLE	  IGB_BIT(30)
+#define IGB_TXD_DD	  IGB_BIT(0)
+#define IGB_TXD_IXSM	  IGB_BIT(8)
+#define IGB_TXD_TXSM	  IGB_BIT(9)
+#define IGB_TXD_PAYLEN(n) ((uint32_t)(n) << 14)
+
+/**
+ * struct igb_tx_ctx - advanced transmit context descriptor (7.2.2.2)
+ * @vlan_macip_lens: VLAN tag 31:16, MACLEN 15:9, IPLEN 8:0
+ * @launch_time: 0
+ * @type_tucmd: type and protocol
+ * @mss_l4len_idx: context 0 of the queue: 0
+ */
+struct igb_tx_ctx {
+	__le32 vlan_macip_lens;
+	__le32 launch_time;
+	__le32 type_tucmd;
+	__le32 mss_l4len_idx;
+};
+static_assert(sizeof(struct igb_tx_ctx) == 16, "a context descriptor has 16 bytes");
+
+#define IGB_CTX_IPLEN_MAX     511
+#define IGB_CTX_MACLEN_SHIFT  9
+#define IGB_CTX_MACLEN_MAX    127
+#define IGB_CTX_VLAN_SHIFT    16
+#define IGB_CTX_TUCMD_IPV4    IGB_BIT(10)
+#define IGB_CTX_TUCMD_L4T_TCP IGB_BIT(11)
+
 #define FAKE_BAR    0x20000
 #define FAKE_FRAMES 4096
 #define FAKE_IOVA   UINT64_C(0x100000000)
