@@ -298,10 +298,11 @@ static int inspect(struct weir_arena *a)
 	/* This fails where the seals themselves are sealed; then it must have been set before. */
 	fcntl(a->fd, F_ADD_SEALS, F_SEAL_SHRINK);
 	if (!(fcntl(a->fd, F_GET_SEALS) & F_SEAL_SHRINK))
-		return weir_fail(a->w, EINVAL, "arena-fd",
-				 "fd %d can be made shorter, which would kill this process: seal it "
-				 "with F_SEAL_SHRINK",
-				 a->fd);
+		return weir_fail(
+			a->w, EINVAL, "arena-fd",
+			"fd %d can be made shorter, which would kill this process: seal it "
+			"with F_SEAL_SHRINK",
+			a->fd);
 	a->page = fs.f_type == HUGETLBFS_MAGIC ? (size_t)fs.f_bsize : (size_t)sysconf(_SC_PAGESIZE);
 	a->size = (size_t)st.st_size;
 	if (!a->size || a->size % a->page)

@@ -318,6 +318,7 @@ enum weir_port_state { WEIR_PORT_OPEN, WEIR_PORT_READY, WEIR_PORT_RUNNING };
  * @failed: the device is gone or was stopped because it misbehaved: set once by the queue's owner
  *          or a control call, never cleared; bursts bring nothing any more. Threads differ: read
  *          and set it with weir_port_failed() and weir_port_set_failed()
+ * @paused: when the link partner last asked for a pause, in weir_now_ns(); set by the check op
  * @stalled: weir_port_check() found that the port must be stopped and started
  */
 struct weir_port {
@@ -332,6 +333,7 @@ struct weir_port {
 	uint32_t pasid[WEIR_MAX_QUEUES];
 	bool failed;
 	bool stalled;
+	uint64_t paused;
 };
 
 /* Any thread may ask; the answer is about now. */
@@ -480,7 +482,7 @@ WEIR_API int weir_port_service(struct weir_port *p);
  *  - a device that does not answer any more;
  *  - faults that the device reports ("device-fault");
  *  - a TX queue of which nothing was reported as sent for weir_port_conf.stall_ms while the link
- *    is up ("tx-stall"); its owner must call weir_tx_reap() when it has nothing else to do;
+ *    is up and the other end asks for no pause ("tx-stall"); its owner must call weir_tx_reap() when it has nothing else to do;
  *  - an RX queue that is polled, brings nothing, and for which the device has counted packets for as
  *    long ("rx-stall"); where the driver has such counters.
  * A port that is not running, or whose driver cannot tell, is well.

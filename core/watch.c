@@ -19,15 +19,17 @@ static bool of_tenant(struct weir_port *p, unsigned q)
 
 /*
  * The time between two looks of the owner counts, not that since the last one: a thread that looks
- * elsewhere says nothing about the device. Without a link nothing can be sent.
+ * elsewhere says nothing about the device. Without a link, or while the other end asks for a pause,
+ * nothing can be sent.
  */
 static int check_txq(struct weir_port *p, struct weir_txq *q)
 {
 	uint64_t seen = __atomic_load_n(&q->idle_seen, __ATOMIC_RELAXED);
 	uint64_t since = __atomic_load_n(&q->idle_since, __ATOMIC_RELAXED);
+	bool paused = p->paused && (int64_t)(seen - p->paused) < (int64_t)stall_ns(p);
 	struct weir_link link = { .up = true };
 
-	if (!since || seen < since || seen - since < stall_ns(p))
+	if (!since || seen < since || seen - since < stall_ns(p) || paused)
 		return 0;
 	if (p->ops->link && p->ops->link(p, &link))
 		return -ENODEV;
@@ -88,6 +90,7 @@ void weir_port_watch_reset(struct weir_port *p)
 			p->txq[q]->idle_since = 0;
 	}
 	p->stalled = false;
+	p->paused = 0;
 }
 
 int weir_port_check(struct weir_port *p)

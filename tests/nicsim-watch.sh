@@ -63,7 +63,7 @@ weir=$PWD/checked
 sim a "pcap:in.pcap" --once
 sim b "pcap:,out.pcap" --once
 weir=$plain
-for _ in $(seq 100); do [ -S a.sock ] && [ -S b.sock ] && break; sleep 0.1; done
+for _ in $(seq 200); do grep -q ^serving a.err && grep -q ^serving b.err && break; sleep 0.1; done
 timeout 100 "$plain" l2fwd "${ports[@]}" --count 2000 >l2.log 2>&1
 st=$?
 for p in "${sims[@]}"; do wait "$p" || st=99; done

@@ -83,13 +83,37 @@ stop_sims
 [ $st -eq 0 ] && "$tools/pcapcmp" --count 2000 in.pcap cap.pcap >cmp.log 2>&1
 result $? "through a link into a capture" l2.log cap.log cmp.log
 
+# A receiver that stands still makes the sender wait, which is no reason to reset it.
+sim a "gen:count=20000"
+sim b "link:cable.sock"
+sim c "link:cable.sock"
+timeout 120 "$weir" capture vfio-user:c.sock -c 20000 -w cap.pcap >cap.log 2>&1 &
+cap=$!
+for _ in $(seq 100); do grep -q capturing cap.log && break; sleep 0.05; done
+sleep 0.3
+child=$(cat /proc/$cap/task/$cap/children)
+kill -STOP $child
+timeout 120 "$weir" l2fwd vfio-user:a.sock vfio-user:b.sock --watchdog 400 --hold 20000 --count 20000 \
+	>l2.log 2>&1 &
+l2=$!
+sleep 2
+kill -CONT $child
+wait $cap
+st=$?
+wait $l2
+st=$((st + $?))
+stop_sims
+[ $st -eq 0 ] && ! grep -q 'tx-stall' l2.log && [ "$("$tools/pcapcmp" --frames cap.pcap)" = 20000 ]
+result $? "a receiver that stands still for two seconds: nothing lost, nothing reset" l2.log cap.log
+
 # The same NIC for one driver after the other, one of them killed in full traffic.
 sim a "gen:size=imix"
 sim b "gen:count=1"
 for i in 1 2 3; do
 	"$weir" l2fwd vfio-user:a.sock vfio-user:b.sock >l2.log 2>&1 &
 	p=$!
-	sleep 0.7
+	for _ in $(seq 200); do grep -q forwarding l2.log && break; sleep 0.05; done
+	sleep 0.3
 	{ kill -KILL $p && wait $p; } 2>/dev/null
 done
 timeout 60 "$weir" l2fwd vfio-user:a.sock vfio-user:b.sock --count 5000 >l2.log 2>&1

@@ -35,8 +35,9 @@ sim() { # NAME WIRE [OPTION...]
 	shift 2
 	"$weir" nicsim --socket "$name.sock" --wire "$wire" --json "$@" >"$name.json" 2>"$name.err" &
 	sims+=($!)
-	for _ in $(seq 200); do
-		[ -S "$name.sock" ] && return
+	# The socket's file is there before anybody listens.
+	for _ in $(seq 500); do
+		grep -qs '^serving' "$name.err" && return
 		sleep 0.02
 	done
 }

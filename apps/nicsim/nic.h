@@ -108,7 +108,7 @@ struct nic_i2c {
 };
 
 struct nic_stats {
-	uint32_t gprc, bprc, mprc, gptc, bptc, mptc, roc, ruc, rlec, xec, rx_miss, tpr, tpt;
+	uint32_t gprc, bprc, mprc, gptc, bptc, mptc, roc, ruc, rlec, xec, rx_miss, tpr, tpt, xoff;
 	uint64_t gorc, gotc, tor;
 	uint32_t prc[6], ptc[6];
 };

@@ -268,7 +268,8 @@ static const struct reg table[] = {
 	ACTS("MPC", R_MPC, 8, 4, 0, 0, rd_stats, NULL),
 	ACTS("RNBC", 0x03FC0, 8, 4, 0, 0, rd_stats, NULL),
 	ACTS("CRCERRS", R_CRCERRS, 96, 4, 0, 0, rd_stats, NULL), /* to PXOFFRXCNT */
-	PLAIN("LXONRXCNT", 0x041A4, 2, 4, 0, 0),
+	PLAIN("LXONRXCNT", 0x041A4, 1, 4, 0, 0),
+	ACTS("LXOFFRXCNT", R_LXOFFRXCNT, 1, 4, 0, 0, rd_stats, NULL),
 	PLAIN("PCS1GCFIG", 0x04200, 16, 4, 0, ALL),
 	PLAIN("HLREG0", R_HLREG0, 1, 4, HLREG0_TXCRCEN | HLREG0_RXCRCSTRP | HLREG0_TXPADEN, ALL),
 	PLAIN("HLREG1", 0x04244, 1, 4, 0, 0),

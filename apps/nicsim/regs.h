@@ -153,33 +153,34 @@
 #define R_LINKS2	 0x04324
 
 /* 8.2.3.23 statistics */
-#define R_CRCERRS 0x04000
-#define R_RLEC	  0x04040
-#define R_MPC	  0x03FA0
-#define R_PRC64	  0x0405C
-#define R_GPRC	  0x04074
-#define R_BPRC	  0x04078
-#define R_MPRC	  0x0407C
-#define R_GPTC	  0x04080
-#define R_GORCL	  0x04088
-#define R_GORCH	  0x0408C
-#define R_GOTCL	  0x04090
-#define R_GOTCH	  0x04094
-#define R_RUC	  0x040A4
-#define R_ROC	  0x040AC
-#define R_RJC	  0x040B0
-#define R_TORL	  0x040C0
-#define R_TORH	  0x040C4
-#define R_TPR	  0x040D0
-#define R_TPT	  0x040D4
-#define R_PTC64	  0x040D8
-#define R_MPTC	  0x040F0
-#define R_BPTC	  0x040F4
-#define R_XEC	  0x04120
-#define R_QPRDC	  0x01430
-#define R_QBRCL	  0x01034
-#define R_QPTC	  0x08680
-#define R_QBTCL	  0x08700
+#define R_CRCERRS    0x04000
+#define R_RLEC	     0x04040
+#define R_MPC	     0x03FA0
+#define R_PRC64	     0x0405C
+#define R_GPRC	     0x04074
+#define R_BPRC	     0x04078
+#define R_MPRC	     0x0407C
+#define R_GPTC	     0x04080
+#define R_GORCL	     0x04088
+#define R_GORCH	     0x0408C
+#define R_GOTCL	     0x04090
+#define R_GOTCH	     0x04094
+#define R_RUC	     0x040A4
+#define R_ROC	     0x040AC
+#define R_RJC	     0x040B0
+#define R_TORL	     0x040C0
+#define R_TORH	     0x040C4
+#define R_TPR	     0x040D0
+#define R_TPT	     0x040D4
+#define R_PTC64	     0x040D8
+#define R_MPTC	     0x040F0
+#define R_BPTC	     0x040F4
+#define R_XEC	     0x04120
+#define R_LXOFFRXCNT 0x041A8
+#define R_QPRDC	     0x01430
+#define R_QBRCL	     0x01034
+#define R_QPTC	     0x08680
+#define R_QBTCL	     0x08700
 
 /* 7.1.6 receive descriptors, second quadword and the type field of the first */
 #define RXD_DD	   (1u << 0)

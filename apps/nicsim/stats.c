@@ -61,6 +61,8 @@ static uint32_t *word(struct nic_stats *s, uint32_t off)
 		return &s->mptc;
 	case R_BPTC:
 		return &s->bptc;
+	case R_LXOFFRXCNT:
+		return &s->xoff;
 	case R_XEC:
 		return &s->xec;
 	default:

@@ -325,6 +325,9 @@ unsigned nic_tx(struct nic *n, unsigned q, unsigned budget)
 	if (tail >= r->size || tail == r->head)
 		return 0;
 	weir_dma_rmb();
+	/* What makes a real port wait is told by frames that it counts. */
+	if (n->wire && !wire_ready(n->wire))
+		n->stats.xoff += n->stats.xoff < UINT32_MAX;
 	while (r->head != tail && frames < budget && (!n->wire || wire_ready(n->wire))) {
 		uint64_t iova = r->base + (uint64_t)r->head * DESC, d[2], hi;
 

@@ -280,6 +280,7 @@ int ixgbe_rss_get(struct weir_port *p, struct weir_rss *rss);
 void ixgbe_stats_map(struct ixgbe *x);
 void ixgbe_stats_update(struct ixgbe *x);
 int ixgbe_xstats(struct weir_port *p, struct weir_xstat *s, unsigned n);
+void ixgbe_paused(struct ixgbe *x);
 int ixgbe_arrived(struct weir_port *p, unsigned q, uint64_t *n);
 
 /* ixgbe_intr.c */

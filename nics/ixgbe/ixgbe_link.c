@@ -126,6 +126,7 @@ int ixgbe_check(struct weir_port *p)
 	if (ixgbe_alive(x))
 		return -ENODEV;
 	read_causes(x);
+	ixgbe_paused(x);
 	return x->refused ? -EIO : 0;
 }
 

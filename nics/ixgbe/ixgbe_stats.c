@@ -50,7 +50,7 @@ static const struct ixgbe_stat table[] = {
 };
 
 /* Places in these tables. */
-enum { STAT_MPC0 = 7, QSTAT_QPRC = 0, QSTAT_QPRDC = 1 };
+enum { STAT_MPC0 = 7, STAT_LXOFFRXCNT = 18, QSTAT_QPRC = 0, QSTAT_QPRDC = 1 };
 
 static_assert(WEIR_ARRAY_SIZE(table) == IXGBE_N_PORT_STATS, "struct ixgbe holds every counter");
 
@@ -151,6 +151,20 @@ int ixgbe_xstats(struct weir_port *p, struct weir_xstat *s, unsigned n)
 			s[i] = (struct weir_xstat){ qtable[k].name[q], x->qstats[q][k] };
 	}
 	return (int)have;
+}
+
+/**
+ * ixgbe_paused() - look whether the other end has asked for a pause
+ * @x: port; if so port.paused is now
+ */
+void ixgbe_paused(struct ixgbe *x)
+{
+	uint32_t n = ixgbe_rd(x, table[STAT_LXOFFRXCNT].reg);
+
+	if (!n || weir_mmio_gone(n))
+		return;
+	x->stats[STAT_LXOFFRXCNT] += n;
+	x->port.paused = weir_now_ns();
 }
 
 /**

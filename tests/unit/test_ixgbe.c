@@ -473,6 +473,11 @@ static void test_check(void **state)
 	assert_int_equal(n, 12);
 	assert_int_equal(env.port->ops->arrived(env.port, 0, &n), 0);
 	assert_int_equal(n, 12);
+	/* a pause that the other end asks for */
+	assert_int_equal(env.port->paused, 0);
+	fake.reg[0x41a8 / 4] = 1;
+	assert_int_equal(weir_port_check(env.port), 0);
+	assert_true(env.port->paused != 0);
 	/* in flight: idle as often as it is looked for, until it is reported */
 	fake.tx_stuck = true;
 	make(p, 1, 100, 1);

@@ -119,6 +119,20 @@ static void test_tx(void **state)
 	well();
 }
 
+/* As long as the other end asks for pauses, and for as long after the last. */
+static void test_tx_pause(void **state)
+{
+	(void)state;
+	tx_idle(0, 1000 * MS, 3000 * MS);
+	p->paused = 2600 * MS;
+	well();
+	p->paused = 3001 * MS;
+	well();
+	p->paused = 2500 * MS;
+	ill("tx-stall");
+	assert_int_equal(p->paused, 0);
+}
+
 /* However long ago the owner looked for the first time: what counts is when it did for the last. */
 static void test_tx_owner(void **state)
 {
@@ -233,8 +247,8 @@ static void test_bare(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_tx),	 T(test_tx_owner), T(test_tx_link), T(test_rx),
-		T(test_rx_well), T(test_device),  T(test_bare),
+		T(test_tx), T(test_tx_owner), T(test_tx_pause), T(test_tx_link),
+		T(test_rx), T(test_rx_well),  T(test_device),	T(test_bare),
 	};
 
 	return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
