@@ -190,6 +190,8 @@ struct weir_iodev {
 	struct weir_hwpt *hwpt;	   /* cdev_attach.c: NULL when it stands on the IOAS itself */
 	struct weir_hw_info hw;	   /* hwinfo.c */
 	bool hw_known;
+	bool automatic;		  /* its mode was chosen here, and may be left for another */
+	bool shut;		  /* nothing is open: that failed */
 	struct weir_group *group; /* group.c */
 	struct vu_dev *user;	  /* vfio_user.c */
 	pthread_mutex_t lock;	  /* regions: registers may be read by any thread */

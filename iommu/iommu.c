@@ -184,10 +184,17 @@ static int try_open(struct weir_iodev *d, enum weir_mode mode)
 	return d->be->dev_open(d);
 }
 
-/*
- * AUTO goes on to the next mode when the kernel refuses one that looked usable; the reason is
- * kept in the report.
- */
+/* Why AUTO leaves a mode that looked usable: kept in the report. */
+static void give_up(struct weir_iodev *d, enum weir_mode mode, int err, const char *what)
+{
+	struct weir_mode_report *r = &d->report;
+
+	r->usable[mode] = err;
+	r->id[mode] = "refused";
+	snprintf(r->why[mode], WEIR_WHY_LEN, "the kernel refused %s: %s", what, weir_strerror(err));
+}
+
+/* AUTO goes on to the next mode when the kernel refuses one that looked usable. */
 static int open_auto(struct weir_iodev *d)
 {
 	struct weir_mode_report *r = &d->report;
@@ -204,9 +211,7 @@ static int open_auto(struct weir_iodev *d)
 		/* A device that another process holds is held in every mode. */
 		if (err == -EBUSY)
 			break;
-		r->usable[i] = err;
-		r->id[i] = "refused";
-		snprintf(r->why[i], WEIR_WHY_LEN, "the kernel refused it: %s", weir_strerror(err));
+		give_up(d, (enum weir_mode)i, err, "it");
 	}
 	r->chosen = WEIR_MODE_AUTO;
 	return err;
@@ -249,6 +254,7 @@ int weir_iodev_open(struct weir_iommu *iommu, const char *sysdev, enum weir_mode
 	err = choose(d, mode);
 	if (!err)
 		err = mode == WEIR_MODE_AUTO ? open_auto(d) : try_open(d, mode);
+	d->automatic = mode == WEIR_MODE_AUTO;
 	if (err) {
 		weir_iodev_free(d);
 		return err;
@@ -268,7 +274,8 @@ void weir_iodev_close(struct weir_iodev *d)
 	weir_map_dev_gone(d);
 	if (d->as)
 		weir_iodev_detach(d);
-	d->be->dev_close(d);
+	if (!d->shut)
+		d->be->dev_close(d);
 	weir_iodev_free(d);
 	if (!--iommu->devices && iommu->closed)
 		weir_iommu_close(iommu);
@@ -292,6 +299,41 @@ int weir_iodev_attach(struct weir_iodev *d, struct weir_ioas *as)
 	else
 		as->devices++;
 	return err;
+}
+
+/* The next mode after one that opened but did not attach. Return: 0 if there is one, opened. */
+static int next_mode(struct weir_iodev *d, int err)
+{
+	enum weir_mode mode = d->be->mode;
+
+	give_up(d, mode, err, "to attach it to an address space");
+	for (unsigned i = mode + 1; i < WEIR_MODE_MAX; i++) {
+		if (d->report.usable[i] || weir_backends[i]->only_asked)
+			continue;
+		d->be->dev_close(d);
+		d->hw_known = false;
+		err = open_auto(d);
+		d->shut = err;
+		return err;
+	}
+	return err;
+}
+
+int weir_iodev_attach_default(struct weir_iodev *d, struct weir_ioas **as)
+{
+	int err;
+
+	for (;;) {
+		enum weir_mode mode = d->be->mode;
+
+		err = weir_ioas_default(d->iommu, mode, as);
+		if (!err)
+			err = weir_iodev_attach(d, *as);
+		if (!err || !d->automatic || next_mode(d, err))
+			return err;
+		weir_info(d->w, "%s: %s mode passed over: %s", d->name, weir_mode_name(mode),
+			  d->report.why[mode]);
+	}
 }
 
 int weir_iodev_detach(struct weir_iodev *d)

@@ -365,6 +365,17 @@ WEIR_API void weir_iodev_close(struct weir_iodev *d);
  * out no earlier).
  */
 WEIR_API int weir_iodev_attach(struct weir_iodev *d, struct weir_ioas *as);
+
+/**
+ * weir_iodev_attach_default() - attach to the address space that all devices of its mode share
+ * @d: open, not attached
+ * @as: that address space
+ *
+ * Where WEIR_MODE_AUTO has chosen the mode, and the kernel makes no address space or does not attach
+ * the device to it, the device is opened in the next mode, and the reason kept in its report.
+ * Return: 0; else the last mode's error: then @d can only be closed.
+ */
+WEIR_API int weir_iodev_attach_default(struct weir_iodev *d, struct weir_ioas **as);
 WEIR_API int weir_iodev_detach(struct weir_iodev *d);
 
 /**

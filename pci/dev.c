@@ -204,14 +204,8 @@ static int tame(struct weir_pci *d)
 
 static int set_up(struct weir_pci *d, struct weir_ioas *as)
 {
-	int err;
+	int err = as ? weir_iodev_attach(d->io, as) : weir_iodev_attach_default(d->io, &as);
 
-	if (!as) {
-		err = weir_ioas_default(d->iommu, weir_iodev_mode(d->io), &as);
-		if (err)
-			return err;
-	}
-	err = weir_iodev_attach(d->io, as);
 	if (err || d->look)
 		return err;
 	err = tame(d);

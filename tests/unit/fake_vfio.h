@@ -84,7 +84,7 @@ static struct fake {
 	unsigned n_ranges;
 	unsigned growing; /* so many more queries find one more range each */
 	uint64_t page_sizes;
-	bool no_hw_info, no_hwpt_pasid, no_copy, no_dmabuf, no_replace;
+	bool no_hw_info, no_hwpt_pasid, no_ioas, no_attach, no_copy, no_dmabuf, no_replace;
 	unsigned pins; /* so many were made */
 	uint64_t vtd_cap, vtd_ecap;
 	bool no_iommu; /* see fv_no_iommu() */

@@ -228,7 +228,7 @@ static int fv_iommufd(int fd, unsigned long req, void *arg)
 
 	switch (req) {
 	case UAPI_IOMMU_IOAS_ALLOC:
-		if (alloc->size != sizeof(*alloc) || alloc->flags)
+		if (alloc->size != sizeof(*alloc) || alloc->flags || fake.no_ioas)
 			return fv_err(EOPNOTSUPP);
 		fv_new_space(fd, &alloc->out_ioas_id);
 		return 0;

@@ -140,7 +140,7 @@ static int fv_attach(struct fv_dev *d, struct uapi_vfio_attach_pt *c)
 	unsigned *users = fv_users(d->iommufd, c->pt_id), *slot;
 	size_t need = by_pasid ? sizeof(*c) : offsetof(struct uapi_vfio_attach_pt, pasid);
 
-	if (c->argsz != need || c->flags & ~UAPI_VFIO_PT_PASID || !users)
+	if (c->argsz != need || c->flags & ~UAPI_VFIO_PT_PASID || !users || fake.no_attach)
 		return fv_err(EINVAL);
 	/* A device that cannot send any: the kernel forgets to ask. */
 	if (by_pasid && (!c->pasid || (d->pasid_log2 && c->pasid >> d->pasid_log2)))

@@ -700,6 +700,43 @@ static void test_noiommu_refuses(void **state)
 
 /* --- the choice of a mode --- */
 
+/* It opens, but there is no address space to be had, or the kernel does not attach it. */
+static void test_auto_attach(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct weir_iodev *d = open_dev(0, WEIR_MODE_AUTO);
+		const struct weir_mode_report *r = weir_iodev_report(d);
+		struct weir_ioas *as;
+
+		if (iommu->dflt[WEIR_MODE_CDEV])
+			assert_int_equal(weir_ioas_destroy(iommu->dflt[WEIR_MODE_CDEV]), 0);
+		fake.no_ioas = i;
+		fake.no_attach = !i;
+		assert_int_equal(weir_iodev_attach_default(d, &as), 0);
+		assert_int_equal(weir_iodev_mode(d), WEIR_MODE_GROUP);
+		assert_int_equal(weir_ioas_mode(as), WEIR_MODE_GROUP);
+		assert_int_equal(r->chosen, WEIR_MODE_GROUP);
+		assert_int_equal(r->usable[WEIR_MODE_CDEV], i ? -EOPNOTSUPP : -EINVAL);
+		assert_string_equal(r->id[WEIR_MODE_CDEV], "refused");
+		assert_non_null(strstr(r->why[WEIR_MODE_CDEV], "attach"));
+		weir_iodev_close(d);
+		/* Not when that mode was asked for. */
+		d = open_dev(0, WEIR_MODE_CDEV);
+		assert_true(weir_iodev_attach_default(d, &as) < 0);
+		assert_int_equal(weir_iodev_mode(d), WEIR_MODE_CDEV);
+		weir_iodev_close(d);
+		/* And not when no other mode can take it either. */
+		d = open_dev(0, WEIR_MODE_AUTO);
+		fake.groups[5].not_viable = true;
+		assert_true(weir_iodev_attach_default(d, &as) < 0);
+		assert_int_equal(weir_iodev_report(d)->chosen, WEIR_MODE_AUTO);
+		weir_iodev_close(d);
+		fake.groups[5].not_viable = false;
+		fake.no_ioas = fake.no_attach = false;
+	}
+}
+
 static void test_auto(void **state)
 {
 	const struct weir_mode_report *r;
@@ -755,7 +792,7 @@ int main(void)
 		T(test_states),		 T(test_closed_early),	T(test_busy),
 		T(test_not_viable),	 T(test_no_type1),	T(test_groups),
 		T(test_group_stays),	 T(test_noiommu_asked), T(test_noiommu_addresses),
-		T(test_noiommu_refuses), T(test_auto),
+		T(test_noiommu_refuses), T(test_auto),		T(test_auto_attach),
 	};
 
 	return cmocka_run_group_tests_name("iommu", tests, NULL, NULL);
