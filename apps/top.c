@@ -142,11 +142,12 @@ static void print(json_object *now, json_object *before, bool live)
 			    same(before, json_object_array_get_idx(now, i)));
 	if (t)
 		scols_table_enable_ascii(t, 1);
+	if (live)
+		printf("\033[H\033[J");
 	if (!json_object_array_length(now))
-		printf("%sno process of weir runs here\n%s", live ? "\033[H" : "",
-		       live ? "\033[J" : "");
+		printf("no process of weir runs here\n");
 	else if (t && !scols_print_table_to_string(t, &text) && text)
-		printf("%s%s\n%s", live ? "\033[H" : "", text, live ? "\033[J" : "");
+		printf("%s\n", text);
 	fflush(stdout);
 	free(text);
 	scols_unref_table(t);
@@ -180,8 +181,6 @@ static int watch(struct weir *w, uint64_t interval, uint64_t times)
 	bool live = isatty(STDOUT_FILENO) && times != 1;
 	json_object *now = NULL, *latest = NULL, *before = NULL;
 
-	if (live)
-		printf("\033[2J");
 	for (uint64_t i = 0; !app_stop && (!times || i < times); i++) {
 		if (i)
 			nap(interval);
