@@ -265,7 +265,8 @@ struct weir_xstat {
  *          another one when the port is configured again
  * @service: see weir_port_service(); absent where nothing is to be looked after
  * @check: look whether the device is there and reports a fault of its own: 0, -ENODEV, -EIO (stop
- *         and start may help) with a sentence. Only while running
+ *         and start may help) with a sentence. Only while running. Absent where whoever is behind
+ *         the device may keep it waiting for as long as he likes (virtio): then nothing is watched
  * @arrived: packets that the device has counted as received for queue @q, also those for which there
  *           was no descriptor; any start, no end but that of 64 bits. Only while running
  * @queue_tag: from the next start on all DMA of pair @q (and of the others that are tagged with it)

@@ -95,16 +95,15 @@ void weir_port_watch_reset(struct weir_port *p)
 
 int weir_port_check(struct weir_port *p)
 {
-	int err = 0;
+	int err;
 
 	if (weir_port_failed(p))
 		return -ENODEV;
-	if (p->state != WEIR_PORT_RUNNING)
+	if (p->state != WEIR_PORT_RUNNING || !p->ops->check)
 		return 0;
 	if (p->stalled)
 		return -EIO;
-	if (p->ops->check)
-		err = p->ops->check(p);
+	err = p->ops->check(p);
 	for (unsigned q = 0; q < p->conf.n_txq && !err; q++)
 		err = check_txq(p, p->txq[q]);
 	for (unsigned q = 0; q < p->conf.n_rxq && !err && p->ops->arrived; q++)

@@ -227,11 +227,10 @@ static void test_device(void **state)
 	assert_true(weir_port_failed(p));
 }
 
-/* A driver without any of it. */
+/* A driver without counters, and one that does not want to be watched. */
 static void test_bare(void **state)
 {
 	(void)state;
-	ops.check = NULL;
 	ops.arrived = NULL;
 	ops.link = NULL;
 	rx_pass(0, 5, 100, 0, 400);
@@ -240,6 +239,9 @@ static void test_bare(void **state)
 	well();
 	tx_idle(0, 10 * MS, 9000 * MS);
 	ill("tx-stall");
+	ops.check = NULL;
+	tx_idle(0, 10 * MS, 9000 * MS);
+	well();
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
