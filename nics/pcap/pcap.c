@@ -6,10 +6,18 @@
 #include "nics/nics.h"
 
 #include <pcap/pcap.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <time.h>
 
 #define FRAME_MAX (WEIR_MAX_SEGS * WEIR_BUF_ROOM)
+/* Read and written at a time. */
+#define FILE_CHUNK (256u << 10)
+
+/* Header of a frame in the file; the file is of nanosecond precision. */
+struct pcap_record {
+	uint32_t sec, nsec, caplen, len;
+};
 
 struct pcap_rxq {
 	struct weir_rxq q;
@@ -24,7 +32,9 @@ struct pcap_rxq {
 struct pcap_txq {
 	struct weir_txq q;
 	pcap_dumper_t *out;
-	uint8_t frame[FRAME_MAX];
+	/* frames on their way to the file */
+	unsigned fill;
+	uint8_t chunk[FILE_CHUNK];
 };
 
 struct pcap_port {
@@ -110,28 +120,43 @@ static unsigned pcap_rx(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
 	return at;
 }
 
-static void write_out(struct pcap_txq *t, const struct weir_pkt *p, unsigned segs, unsigned len)
+/* Errors stay with the stream, and are seen by pcap_kick() and pcap_stop(). */
+static void flush_chunk(struct pcap_txq *t)
 {
-	struct timespec now;
-	struct pcap_pkthdr h = { .caplen = len, .len = len };
-	unsigned at = 0;
+	if (t->fill)
+		fwrite(t->chunk, 1, t->fill, pcap_dump_file(t->out));
+	t->fill = 0;
+}
 
+static void write_out(struct pcap_txq *t, const struct weir_pkt *p, unsigned segs, unsigned len,
+		      const struct timespec *now)
+{
+	struct pcap_record h = { .sec = (uint32_t)now->tv_sec,
+				 .nsec = (uint32_t)now->tv_nsec,
+				 .caplen = len,
+				 .len = len };
+
+	if (!t->out)
+		return;
+	if (t->fill + sizeof(h) + len > sizeof(t->chunk))
+		flush_chunk(t);
+	memcpy(t->chunk + t->fill, &h, sizeof(h));
+	t->fill += (unsigned)sizeof(h);
 	for (unsigned i = 0; i < segs; i++) {
-		memcpy(t->frame + at, weir_pkt_data(t->q.dma.va_base, &p[i]), p[i].len);
-		at += p[i].len;
+		memcpy(t->chunk + t->fill, weir_pkt_data(t->q.dma.va_base, &p[i]), p[i].len);
+		t->fill += p[i].len;
 	}
-	clock_gettime(CLOCK_REALTIME, &now);
-	h.ts.tv_sec = now.tv_sec;
-	h.ts.tv_usec = now.tv_nsec; /* the file is of nanosecond precision */
-	if (t->out)
-		pcap_dump((u_char *)t->out, &h, t->frame);
 }
 
 static unsigned pcap_post(struct weir_txq *q, const struct weir_pkt *pkts, unsigned n)
 {
 	struct pcap_txq *t = (struct pcap_txq *)q;
+	uint64_t bytes = 0, packets = 0;
+	struct timespec now;
 	unsigned at = 0;
 
+	/* What is sent together is sent at one time. */
+	clock_gettime(CLOCK_REALTIME, &now);
 	while (at < n) {
 		unsigned segs = weir_pkt_segs(pkts + at, n - at), len = 0;
 
@@ -140,15 +165,17 @@ static unsigned pcap_post(struct weir_txq *q, const struct weir_pkt *pkts, unsig
 		for (unsigned i = 0; i < segs; i++)
 			len += pkts[at + i].len;
 		if (len && len <= FRAME_MAX) {
-			write_out(t, pkts + at, segs, len);
-			weir_count(&q->stats.packets, 1);
-			weir_count(&q->stats.bytes, len);
+			write_out(t, pkts + at, segs, len, &now);
+			packets++;
+			bytes += len;
 		} else {
 			weir_drop(&q->stats, WEIR_DROP_TX_INVALID, 1);
 		}
 		weir_pkt_free(q->cache, pkts + at, segs);
 		at += segs;
 	}
+	weir_count(&q->stats.packets, packets);
+	weir_count(&q->stats.bytes, bytes);
 	weir_count(&q->stats.calls, 1);
 	q->unkicked += at;
 	return at;
@@ -222,7 +249,10 @@ static void pcap_stop(struct weir_port *p)
 			 "%s: the file could not be played to its end: %s", p->name,
 			 pcap_geterr(pp->in));
 	pp->rxq.broken = false;
-	if (pp->out && pcap_dump_flush(pp->out) && !weir_port_set_failed(p))
+	if (pp->out)
+		flush_chunk(&pp->txq);
+	if (pp->out && (pcap_dump_flush(pp->out) || ferror(pcap_dump_file(pp->out))) &&
+	    !weir_port_set_failed(p))
 		weir_fail(p->w, errno, "file-write", "%s: writing the file: %s", p->name,
 			  weir_strerror(errno));
 }
@@ -231,8 +261,11 @@ static void pcap_port_close(struct weir_port *p)
 {
 	struct pcap_port *pp = (struct pcap_port *)p;
 
-	if (pp->out)
+	if (pp->out) {
+		if (pp->txq.out)
+			flush_chunk(&pp->txq);
 		pcap_dump_close(pp->out);
+	}
 	if (pp->dead)
 		pcap_close(pp->dead);
 	if (pp->in)
@@ -285,6 +318,13 @@ static const struct weir_port_ops pcap_ops = {
 	.xstats = pcap_xstats,
 };
 
+/* One thread has it: no lock for each frame. */
+static void quick_stream(FILE *f)
+{
+	if (f)
+		__fsetlocking(f, FSETLOCKING_BYCALLER);
+}
+
 static int open_in(struct pcap_port *pp, const char *file)
 {
 	char why[PCAP_ERRBUF_SIZE];
@@ -292,6 +332,7 @@ static int open_in(struct pcap_port *pp, const char *file)
 	pp->in = pcap_open_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, why);
 	if (!pp->in)
 		return weir_fail(pp->port.w, EINVAL, "file-open", "cannot play %s: %s", file, why);
+	quick_stream(pcap_file(pp->in));
 	if (pcap_datalink(pp->in) != DLT_EN10MB)
 		return weir_fail(pp->port.w, EINVAL, "file-open",
 				 "cannot play %s: its frames are %s, not Ethernet", file,
@@ -309,6 +350,7 @@ static int open_out(struct pcap_port *pp, const char *file)
 	if (!pp->out)
 		return weir_fail(pp->port.w, EIO, "file-open", "cannot write: %s",
 				 pcap_geterr(pp->dead));
+	quick_stream(pcap_dump_file(pp->out));
 	return 0;
 }
 
