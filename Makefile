@@ -135,6 +135,15 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %/main.o,$(APP_OBJ))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
 
+# The peer's programs, where DPDK is there to build against.
+PEER_SRC := $(wildcard tests/bench/peer/*.c)
+PEER     := $(if $(shell $(PKG_CONFIG) --exists libdpdk 2>/dev/null && echo y),$(PEER_SRC:tests/bench/peer/%.c=$(BUILD)/bench/peer-%))
+$(BUILD)/bench/peer-%: tests/bench/peer/%.c tests/bench/peer/peer.h tests/bench/bench.h
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -O3 $$($(PKG_CONFIG) --cflags libdpdk) $(LDFLAGS_ALL) -o $@ $< \
+		$$($(PKG_CONFIG) --libs libdpdk)
+
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(BENCH_SRC:%.c=$(BUILD)/obj/%.d) \
 	$(wildcard $(BUILD)/obj/tests/vm/programs/*.d)
 
@@ -175,13 +184,15 @@ coverage:
 	@config/deps.sh build check cover
 	@tests/coverage.sh
 
-## bench: cycles a packet for pool, rings, the forwarding loop and a simulated NIC
-bench: deps
-	@$(MAKE) all $(BENCH)
-	@tests/bench/run.sh $(BUILD)
+## bench: weir and DPDK at the same work, in turn, with ratios; BENCH_ARGS="--only a,b" for a part
+bench:
+	@config/deps.sh build bench
+	@$(MAKE) bench-build bench-peer
+	@tests/bench/run.sh $(BUILD) $(BENCH_ARGS)
 
 bench-build: all $(BENCH)
-.PHONY: bench-build
+bench-peer: $(PEER)
+.PHONY: bench-build bench-peer
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig
