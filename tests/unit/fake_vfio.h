@@ -25,13 +25,23 @@
 #define FV_HWPTS       24
 #define FV_HWPT0       100u /* number of the first page table */
 #define FV_DEVID       77u
+#define FV_FAULT       200u /* the one fault queue */
 #define FV_FDS	       1024
 #define FV_BAR	       0x20000u
 #define FV_BAR3	       0x4000u
 #define FV_VECTORS     10
 #define FV_REGION(off) ((unsigned)((off) >> 40))
 
-enum fv_kind { FV_NONE, FV_IOMMUFD, FV_CDEV, FV_CONTAINER, FV_GROUP, FV_DEVICE, FV_PAGEMAP };
+enum fv_kind {
+	FV_NONE,
+	FV_FAULTS,
+	FV_IOMMUFD,
+	FV_CDEV,
+	FV_CONTAINER,
+	FV_GROUP,
+	FV_DEVICE,
+	FV_PAGEMAP
+};
 
 struct fv_map {
 	uint64_t iova, len;
@@ -55,6 +65,7 @@ struct fv_hwpt {
 	int owner;   /* fd */
 	unsigned pt; /* IOAS or parent */
 	unsigned flags, iommu, users;
+	bool nested, faults, tracking;
 };
 
 struct fv_dev {
@@ -113,6 +124,12 @@ static struct fake {
 		size_t len;
 		unsigned dev;
 	} bars[16];
+	struct {
+		bool alive;
+		int fd, peer; /* what the device and the kernel are */
+		unsigned users;
+	} faults;
+	unsigned invalidated;
 	/* what must not happen */
 	unsigned order_faults, dma_faults;
 	unsigned resets;
@@ -270,6 +287,10 @@ int __wrap_close(int fd)
 		switch (fake.fds[fd].kind) {
 		case FV_NONE:
 		case FV_PAGEMAP:
+			break;
+		case FV_FAULTS:
+			__real_close(fake.faults.peer);
+			fake.faults.fd = -1;
 			break;
 		case FV_IOMMUFD:
 			fake.order_faults += fv_groups_in(fd);

@@ -207,6 +207,8 @@ static int fv_destroy(int fd, struct uapi_iommu_destroy *c)
 {
 	struct fv_space *s = fv_ioas(fd, c->id);
 
+	if (c->size == sizeof(*c) && c->id == FV_FAULT)
+		return fv_destroy_faults();
 	if (c->size == sizeof(*c) && fv_hwpt(fd, c->id))
 		return fv_destroy_hwpt(fv_hwpt(fd, c->id));
 
@@ -250,6 +252,14 @@ static int fv_iommufd(int fd, unsigned long req, void *arg)
 		return fv_destroy(fd, arg);
 	case UAPI_IOMMU_GET_HW_INFO:
 		return fv_hw_info(fd, arg);
+	case UAPI_IOMMU_HWPT_INVALIDATE:
+		return fv_invalidate(fd, arg);
+	case UAPI_IOMMU_FAULT_QUEUE_ALLOC:
+		return fv_fault_alloc(arg);
+	case UAPI_IOMMU_SET_DIRTY:
+		return fv_set_dirty(fd, arg);
+	case UAPI_IOMMU_GET_DIRTY:
+		return fv_get_dirty(fd, arg);
 	case UAPI_IOMMU_HWPT_ALLOC:
 		return fv_hwpt_alloc(fd, arg);
 	default:

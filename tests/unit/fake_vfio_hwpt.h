@@ -3,6 +3,8 @@
 #ifndef WEIR_TESTS_FAKE_VFIO_HWPT_H
 #define WEIR_TESTS_FAKE_VFIO_HWPT_H
 
+#include <sys/socket.h>
+
 static struct fv_hwpt *fv_hwpt(int fd, uint32_t id)
 {
 	struct fv_hwpt *h = id - FV_HWPT0 < FV_HWPTS ? &fake.hwpts[id - FV_HWPT0] : NULL;
@@ -25,6 +27,7 @@ static int fv_destroy_hwpt(struct fv_hwpt *h)
 		return fv_err(EBUSY);
 	}
 	--*fv_users(h->owner, h->pt);
+	fake.faults.users -= h->faults;
 	h->alive = false;
 	return 0;
 }
@@ -68,6 +71,8 @@ static int fv_hwpt_alloc(int fd, struct uapi_hwpt_alloc *c)
 		return fv_err(EOPNOTSUPP);
 	if (parent && !(parent->flags & UAPI_HWPT_NEST_PARENT && c->data_type))
 		return fv_err(EINVAL);
+	if (c->flags & UAPI_HWPT_FAULTS && (c->fault_id != FV_FAULT || !fake.faults.alive))
+		return fv_err(ENOENT);
 	for (unsigned i = 0; i < FV_HWPTS; i++) {
 		if (fake.hwpts[i].alive)
 			continue;
@@ -76,12 +81,91 @@ static int fv_hwpt_alloc(int fd, struct uapi_hwpt_alloc *c)
 						  .pt = c->pt_id,
 						  .flags = c->flags,
 						  .iommu = d->iommu };
+		fake.hwpts[i].nested = parent;
+		fake.hwpts[i].faults = c->flags & UAPI_HWPT_FAULTS;
+		fake.faults.users += fake.hwpts[i].faults;
 		c->out_hwpt_id = FV_HWPT0 + i;
 		++*under;
 		return 0;
 	}
 	fail_msg("too many page tables");
 	return -1;
+}
+
+/* --- user-managed tables, page requests, written pages --- */
+
+/* Entries are one number each; 13 is one that the IOMMU does not take. */
+static int fv_invalidate(int fd, struct uapi_hwpt_invalidate *c)
+{
+	struct fv_hwpt *h = fv_hwpt(fd, c->hwpt_id);
+	const uint64_t *e = (void *)(uintptr_t)c->data_uptr;
+	unsigned n = c->entry_num;
+
+	c->entry_num = 0;
+	if (c->size != sizeof(*c) || c->reserved || !h || !h->nested)
+		return fv_err(EINVAL);
+	for (unsigned i = 0; i < n; i++) {
+		if (c->entry_len != sizeof(*e) || e[i] == 13)
+			return fv_err(EOPNOTSUPP);
+		c->entry_num++;
+		fake.invalidated++;
+	}
+	return 0;
+}
+
+static int fv_fault_alloc(struct uapi_fault_alloc *c)
+{
+	int fds[2];
+
+	if (c->size != sizeof(*c) || c->flags || fake.faults.alive)
+		return fv_err(EOPNOTSUPP);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+			 0);
+	fake.fds[fds[0]].kind = FV_FAULTS;
+	fake.faults.alive = true;
+	fake.faults.fd = fds[0];
+	fake.faults.peer = fds[1];
+	c->out_fault_id = FV_FAULT;
+	c->out_fault_fd = (__u32)fds[0];
+	return 0;
+}
+
+/* The descriptor, and each table, hold it. */
+static int fv_destroy_faults(void)
+{
+	if (!fake.faults.alive)
+		return fv_err(ENOENT);
+	if (fake.faults.users || fake.faults.fd >= 0) {
+		fake.order_faults++;
+		return fv_err(EBUSY);
+	}
+	fake.faults.alive = false;
+	return 0;
+}
+
+static int fv_set_dirty(int fd, struct uapi_set_dirty *c)
+{
+	struct fv_hwpt *h = fv_hwpt(fd, c->hwpt_id);
+
+	if (c->size != sizeof(*c) || c->flags > 1 || c->reserved || !h ||
+	    !(h->flags & UAPI_HWPT_DIRTY))
+		return fv_err(EOPNOTSUPP);
+	h->tracking = c->flags;
+	return 0;
+}
+
+/* Every other page was written to. */
+static int fv_get_dirty(int fd, struct uapi_get_dirty *c)
+{
+	struct fv_hwpt *h = fv_hwpt(fd, c->hwpt_id);
+	uint64_t *bits = (void *)(uintptr_t)c->data;
+
+	if (c->size != sizeof(*c) || c->flags & ~UAPI_DIRTY_KEEP || c->reserved || !h ||
+	    !h->tracking)
+		return fv_err(EINVAL);
+	for (uint64_t i = 0; i < c->length / c->page_size; i += 2)
+		bits[i / 64] |= 1ull << i % 64;
+	return 0;
 }
 
 /* --- attaching --- */
