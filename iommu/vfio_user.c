@@ -404,20 +404,91 @@ free:
 	return err;
 }
 
-/* As with mappings: a server that does not let go of a PASID is not used any more. */
-static int user_pasid_detach(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as)
+static struct vu_user *user_of(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as)
 {
 	struct vu_user *t = as->users;
-	int err;
 
 	while (t->dev != d->user || t->pasid != pasid)
 		t = t->next;
+	return t;
+}
+
+/* As with mappings: a server that does not let go of a PASID is not used any more. */
+static int user_pasid_detach(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as)
+{
+	struct vu_user *t = user_of(d, pasid, as);
+	int err;
+
 	leave(as, t);
 	free(t);
 	err = tell_pasid(d->user, VU_X_PASID_DETACH, pasid);
 	if (err)
 		vu_violation(&d->user->c, "it does not detach PASID %u: %s", pasid,
 			     weir_strerror(err));
+	return 0;
+}
+
+/* A number that is not in use, for the time of a move. */
+static uint32_t spare_pasid(struct weir_iodev *d)
+{
+	uint32_t n = (1u << d->user->c.pasid_bits) - 1;
+
+	while (n && weir_pasid_find(d, n))
+		n--;
+	return n;
+}
+
+static int tell_replace(struct vu_dev *u, uint32_t pasid, uint32_t with)
+{
+	struct vu_pasid_replace req = {
+		.p = { .argsz = sizeof(req), .pasid = pasid },
+		.with = with,
+	};
+	struct vu_call call = {
+		.cmd = VU_X_PASID_REPLACE, .quiet = true, .req = &req, .req_len = sizeof(req)
+	};
+
+	return vu_call(&u->c, &call);
+}
+
+/* The server has dropped what @t had mapped, without being told of each. */
+static void forget(struct weir_ioas *as, struct vu_user *t)
+{
+	struct vu_user **p = &as->users;
+
+	for (const struct weir_iova_map *m = as->maps; m; m = m->next)
+		t->dev->pasid_maps--;
+	while (*p != t)
+		p = &(*p)->next;
+	*p = t->next;
+	free(t);
+}
+
+/*
+ * The new address space is made ready behind a number that no queue carries, and then changes places
+ * with the old one in a single message.
+ */
+static int user_pasid_move(struct weir_iodev *d, struct weir_pasid *p, struct weir_ioas *as)
+{
+	uint32_t spare = spare_pasid(d);
+	int err;
+
+	if (!spare)
+		return weir_fail(
+			d->w, ENOSPC, "move",
+			"%s: moving PASID %u takes another one, and all of %u bits are in use",
+			d->name, p->pasid, d->user->c.pasid_bits);
+	err = user_pasid_attach(d, spare, as);
+	if (err)
+		return err;
+	err = tell_replace(d->user, p->pasid, spare);
+	if (err) {
+		user_pasid_detach(d, spare, as);
+		return weir_fail(d->w, err, "move", "%s: the server did not move PASID %u: %s",
+				 d->name, p->pasid, weir_strerror(err));
+	}
+	forget(p->as, user_of(d, p->pasid, p->as));
+	user_of(d, spare, as)->pasid = p->pasid;
 	return 0;
 }
 
@@ -437,5 +508,6 @@ const struct weir_backend weir_backend_user = {
 	.pasid_bits = user_pasid_bits,
 	.pasid_attach = user_pasid_attach,
 	.pasid_detach = user_pasid_detach,
+	.pasid_move = user_pasid_move,
 	.io = &weir_user_devio,
 };

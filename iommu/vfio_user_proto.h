@@ -37,6 +37,7 @@ enum vu_cmd {
 	VU_X_PASID_DETACH = 0x5702,
 	VU_X_PASID_MAP = 0x5703,
 	VU_X_PASID_UNMAP = 0x5704,
+	VU_X_PASID_REPLACE = 0x5705,
 };
 
 /* Header flags: the type is a number in four bits. */
@@ -115,6 +116,13 @@ struct vu_pasid_map {
 struct vu_pasid_unmap {
 	struct vu_pasid p;
 	uint64_t addr, size;
+};
+
+/* From one access to the next @p.pasid has the table of @with, which ends; so does its own. */
+struct vu_pasid_replace {
+	struct vu_pasid p; /* flags: 0 */
+	uint32_t with;
+	uint32_t reserved;
 };
 
 #define VU_X_PASID_CAP	"x_weir_pasid"

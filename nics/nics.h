@@ -111,7 +111,8 @@ enum weir_assign_flags {
  * struct weir_assign - a queue pair that has been given to a tenant
  * @port: port
  * @queue: pair: RX and TX queue of this number, and those that are tagged with it
- * @ioas: where the tenant's memory is mapped: the one asked for, or the device's if @shared
+ * @ioas: where the tenant's memory is mapped: the one asked for, or the device's if @shared; whoever
+ *        moves @pasid (weir_iodev_pasid_move()) sets it anew
  * @arena: the tenant's memory
  * @dma: how the pair sees it
  * @pasid: what all requests of the pair carry; 0 if @shared

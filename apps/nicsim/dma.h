@@ -119,6 +119,8 @@ void dma_unmap_all(struct dma *d);
 int dma_pasid_add(struct dma *d, uint32_t pasid);
 /* Forget it and its mappings. Return: 0 or -ENOENT. */
 int dma_pasid_del(struct dma *d, uint32_t pasid);
+/* @pasid has the mappings of @with from now on; @with and its own are gone. Return: 0 or -ENOENT. */
+int dma_pasid_replace(struct dma *d, uint32_t pasid, uint32_t with);
 /* Mappings of @pasid; NULL without. */
 struct dma *dma_pasid(struct dma *d, uint32_t pasid);
 void dma_pasid_end(struct dma *d);

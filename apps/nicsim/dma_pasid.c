@@ -52,6 +52,18 @@ int dma_pasid_del(struct dma *d, uint32_t pasid)
 	return -ENOENT;
 }
 
+int dma_pasid_replace(struct dma *d, uint32_t pasid, uint32_t with)
+{
+	struct dma *to = dma_pasid(d, pasid), *from = dma_pasid(d, with), was;
+
+	if (!to || !from || to == from)
+		return -ENOENT;
+	was = *to;
+	*to = *from;
+	*from = was;
+	return dma_pasid_del(d, with);
+}
+
 void dma_pasid_end(struct dma *d)
 {
 	while (d->pasids)

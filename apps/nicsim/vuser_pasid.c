@@ -77,6 +77,13 @@ static int unmap(struct vu *v, const struct vu_pasid_unmap *m)
 	return d ? dma_unmap(d, m->addr, m->size) : -ENOENT;
 }
 
+static int replace(struct vu *v, const struct vu_pasid_replace *m)
+{
+	if (m->p.flags || m->reserved || !m->p.pasid || !m->with)
+		return -EINVAL;
+	return dma_pasid_replace(&v->nic.dma, m->p.pasid, m->with);
+}
+
 int vu_pasid_command(struct vu *v, unsigned cmd, const void *msg, size_t len)
 {
 	static const size_t need[] = {
@@ -84,6 +91,7 @@ int vu_pasid_command(struct vu *v, unsigned cmd, const void *msg, size_t len)
 		[VU_X_PASID_DETACH - VU_X_PASID_ATTACH] = sizeof(struct vu_pasid),
 		[VU_X_PASID_MAP - VU_X_PASID_ATTACH] = sizeof(struct vu_pasid_map),
 		[VU_X_PASID_UNMAP - VU_X_PASID_ATTACH] = sizeof(struct vu_pasid_unmap),
+		[VU_X_PASID_REPLACE - VU_X_PASID_ATTACH] = sizeof(struct vu_pasid_replace),
 	};
 	const struct vu_pasid *p = msg;
 	unsigned i = cmd - VU_X_PASID_ATTACH;
@@ -99,6 +107,8 @@ int vu_pasid_command(struct vu *v, unsigned cmd, const void *msg, size_t len)
 		return p->flags ? -EINVAL : dma_pasid_del(&v->nic.dma, p->pasid);
 	case VU_X_PASID_MAP:
 		return map(v, msg);
+	case VU_X_PASID_REPLACE:
+		return replace(v, msg);
 	default:
 		return unmap(v, msg);
 	}

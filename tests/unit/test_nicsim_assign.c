@@ -211,6 +211,66 @@ static void test_same_iova(void **state)
 		assert_int_equal(weir_ioas_unmap(c.t[i].as, at, 4096), 0);
 }
 
+/* A tenant's address space changes under a running queue: before and after the move its own. */
+static void test_move(void **state)
+{
+	const weir_iova_t at = 0x7000000000;
+	struct weir_arena_info a = weir_arena_info(c.t[0].arena);
+	struct weir_iodev *d = weir_pci_iodev(weir_port_pci(c.port));
+	uint8_t *page[2] = { (uint8_t *)a.base + a.size - 4096, (uint8_t *)a.base + a.size - 8192 };
+	uint32_t pasid = c.t[0].a.pasid;
+	struct weir_ioas *next, *was = c.t[0].as;
+	struct weir_dma dma;
+
+	(void)state;
+	/* The other one holds the same memory, but for one page that is another at the same IOVA. */
+	assert_int_equal(weir_ioas_create(c.iommu, WEIR_MODE_VFIO_USER, &next), 0);
+	assert_int_equal(weir_ioas_map_arena(next, c.t[0].arena, &dma), 0);
+	assert_int_equal(dma.iova_base, c.t[0].a.dma.iova_base);
+	for (unsigned i = 0; i < 2; i++) {
+		make_frame(page[i], 50 + i);
+		assert_int_equal(weir_ioas_map(i ? next : was, page[i], 4096, at, 3), 0);
+	}
+	/* A server that refuses any of it leaves the queue where it is. */
+	for (unsigned n = 1; n <= 2; n++) {
+		sweep_begin("dma_map", true, ENOMEM, n);
+		assert_int_equal(weir_iodev_pasid_move(d, pasid, next), -ENOMEM);
+		sweep_end();
+		assert_ptr_equal(weir_iodev_pasid_ioas(d, pasid), was);
+		assert_int_equal(pasids(), TENANTS);
+		assert_int_equal(weir_ioas_devices(next), 0);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		struct weir_pkt p = { .off = WEIR_BUF_HEADROOM, .len = LEN };
+		volatile uint64_t *ring_of = ring(&c.t[0], 1, true);
+
+		if (i)
+			assert_int_equal(weir_iodev_pasid_move(d, pasid, next), 0);
+		assert_int_equal(weir_buf_alloc(c.t[0].cache, &p.buf, 1), 1);
+		assert_int_equal(weir_tx_post(c.port->txq[1], &p, 1), 1);
+		ring_of[2 * i] = at;
+		server.n_sent = 0;
+		weir_tx_kick(c.port->txq[1]);
+		settle();
+		assert_int_equal(server.n_sent, 1);
+		assert_memory_equal(server.sent[0], page[i], LEN);
+		assert_int_equal(weir_tx_reap(c.port->txq[1]), 0);
+	}
+	assert_int_equal(pasids(), TENANTS);
+	assert_int_equal(weir_ioas_devices(was), 0);
+	assert_int_equal(weir_ioas_devices(next), 1);
+	for (unsigned q = 0; q < PAIRS; q++)
+		forward(q, q);
+	assert_int_equal(faults(), 0);
+	/* What is unmapped now is unmapped there, and the old one's concern is nobody's. */
+	assert_int_equal(weir_ioas_unmap(next, at, 4096), 0);
+	assert_int_equal(weir_ioas_unmap(was, at, 4096), 0);
+	assert_int_equal(weir_port_stop(c.port), 0);
+	c.t[0].a.ioas = next;
+	assert_int_equal(weir_queue_release(&c.t[0].a), 0);
+	assert_int_equal(weir_ioas_destroy(next), 0);
+}
+
 /* Stopped stays stopped while the port runs; a restart is a new start for all. */
 static void test_restart(void **state)
 {
@@ -531,6 +591,7 @@ int main(void)
 		R(test_ring_attack),
 		R(test_same_iova),
 		R(test_restart),
+		R(test_move),
 		T(test_release),
 		T(test_refusals),
 		T(test_two_pairs),

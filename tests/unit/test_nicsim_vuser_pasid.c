@@ -134,7 +134,8 @@ static void test_pasid_messages(void **state)
 	assert_int_equal(pasid_do(VU_X_PASID_DETACH, 0), -ENOENT);
 	assert_int_equal(pasid_do(VU_X_PASID_MAP, 7), -EINVAL); /* too short */
 	assert_int_equal(pasid_do(VU_X_PASID_UNMAP, 7), -EINVAL);
-	assert_int_equal(pasid_do(VU_X_PASID_UNMAP + 1, 7), -EOPNOTSUPP);
+	assert_int_equal(pasid_do(VU_X_PASID_REPLACE, 7), -EINVAL);
+	assert_int_equal(pasid_do(VU_X_PASID_REPLACE + 1, 7), -EOPNOTSUPP);
 	assert_int_equal(ask(VU_X_PASID_ATTACH, NULL, 0), -EINVAL);
 	assert_int_equal(pasid_unmap(7, 0x101000), -EINVAL);
 	assert_int_equal(pasid_unmap(7, 0x100000), 0);
@@ -153,6 +154,40 @@ static void test_pasid_messages(void **state)
 	assert_int_equal(vu_poll(vu), -1);
 	assert_said("dma-gone");
 	assert_null(dma_pasid(&vu->nic.dma, 7));
+	close(fd);
+}
+
+static int pasid_replace(uint32_t pasid, uint32_t with, uint32_t reserved)
+{
+	struct vu_pasid_replace m = { .p = { sizeof(m), 0, pasid, 0 }, with, reserved };
+
+	return ask(VU_X_PASID_REPLACE, &m, sizeof(m));
+}
+
+static void test_pasid_replace(void **state)
+{
+	struct dma_who who = { .pasid = 7 };
+	int fd = memfd_create("t", 0);
+	unsigned v;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	want_pasids();
+	assert_int_equal(pasid_do(VU_X_PASID_ATTACH, 7), 0);
+	assert_int_equal(pasid_do(VU_X_PASID_ATTACH, 8), 0);
+	assert_int_equal(pasid_map(7, 3, 0x100000, fd), 0);
+	assert_int_equal(pasid_map(8, 3, 0x200000, fd), 0);
+	assert_int_equal(pasid_replace(7, 9, 0), -ENOENT);
+	assert_int_equal(pasid_replace(9, 8, 0), -ENOENT);
+	assert_int_equal(pasid_replace(7, 7, 0), -ENOENT);
+	assert_int_equal(pasid_replace(7, 0, 0), -EINVAL);
+	assert_int_equal(pasid_replace(0, 8, 0), -EINVAL);
+	assert_int_equal(pasid_replace(7, 8, 1), -EINVAL);
+	assert_true(dma_read(&vu->nic.dma, who, 0x100000, &v, 4));
+	assert_int_equal(pasid_replace(7, 8, 0), 0);
+	assert_true(dma_read(&vu->nic.dma, who, 0x200000, &v, 4));
+	assert_false(dma_read(&vu->nic.dma, who, 0x100000, &v, 4));
+	assert_int_equal(vu->nic.dma.n_pasids, 1);
 	close(fd);
 }
 
@@ -193,7 +228,7 @@ static void test_pasid_noise(void **state)
 			.addr = iovas[unit_random(&seed) % 6],
 			.size = iovas[unit_random(&seed) % 6],
 		};
-		unsigned cmd = VU_X_PASID_ATTACH + (unsigned)(unit_random(&seed) % 5), v;
+		unsigned cmd = VU_X_PASID_ATTACH + (unsigned)(unit_random(&seed) % 6), v;
 		int err;
 
 		command(cmd, &m, weir_min_u(sizes[unit_random(&seed) % 7], sizeof(m)), fds,
@@ -215,7 +250,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_pasid_agreement), T(test_pasid_config), T(test_pasid_messages),
-		T(test_pasid_without),	 T(test_pasid_noise),
+		T(test_pasid_without),	 T(test_pasid_noise),  T(test_pasid_replace),
 	};
 
 	return cmocka_run_group_tests_name("nicsim_vuser_pasid", tests, NULL, NULL);
