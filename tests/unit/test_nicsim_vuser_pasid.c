@@ -218,7 +218,7 @@ static void test_pasid_noise(void **state)
 	assert_int_equal(ftruncate(fd, 16384), 0);
 	want_pasids();
 	before = unit_fds();
-	for (unsigned i = 0; i < (UNIT_SLOW ? 2000 : 20000); i++) {
+	for (unsigned i = 0; i < (UNIT_SLOW ? 10000 : 20000); i++) {
 		struct vu_pasid_map m = {
 			.p = { .argsz = sizes[unit_random(&seed) % 7],
 			       .flags = (uint32_t)(unit_random(&seed) % 5),
