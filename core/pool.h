@@ -79,15 +79,6 @@ WEIR_API void weir_cache_destroy(struct weir_cache *c);
 WEIR_API unsigned weir_cache_refill(struct weir_cache *c, unsigned want);
 WEIR_API void weir_cache_spill(struct weir_cache *c, unsigned room);
 
-/* One handle is copied sooner than memcpy() is called. */
-static inline void weir_copy_bufs(uint32_t *to, const uint32_t *from, unsigned n)
-{
-	if (n == 1)
-		*to = *from;
-	else
-		memcpy(to, from, n * sizeof(*to));
-}
-
 /**
  * weir_buf_alloc() - take free buffers
  * @c: this thread's stack
@@ -103,7 +94,7 @@ static inline unsigned weir_buf_alloc(struct weir_cache *c, uint32_t *bufs, unsi
 		n = weir_min_u(n, have);
 	}
 	c->n -= n;
-	weir_copy_bufs(bufs, &c->buf[c->n], n);
+	memcpy(bufs, &c->buf[c->n], n * sizeof(*bufs));
 	return n;
 }
 
@@ -117,7 +108,7 @@ static inline void weir_buf_free(struct weir_cache *c, const uint32_t *bufs, uns
 {
 	if (weir_unlikely(c->n + n > WEIR_CACHE_SIZE))
 		weir_cache_spill(c, n);
-	weir_copy_bufs(&c->buf[c->n], bufs, n);
+	memcpy(&c->buf[c->n], bufs, n * sizeof(*bufs));
 	c->n += n;
 }
 
