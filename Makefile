@@ -100,6 +100,7 @@ KERNEL_CALLS := open close fstat ioctl mmap munmap pread pwrite eventfd memfd_cr
 	calloc malloc strdup readlink
 UNIT_WRAP_test_iommu := $(KERNEL_CALLS:%=-Wl,--wrap=%)
 UNIT_WRAP_test_pci_dev := $(UNIT_WRAP_test_iommu)
+UNIT_WRAP_test_hot_reset := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_given := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_pci_events := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_walk := $(UNIT_WRAP_test_iommu)

@@ -27,8 +27,8 @@ struct app_cmd {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct app_cmd cmd_list, cmd_top, cmd_doctor, cmd_bind, cmd_release, cmd_l2fwd,
-	cmd_capture, cmd_nicsim;
+extern const struct app_cmd cmd_list, cmd_top, cmd_doctor, cmd_bind, cmd_release, cmd_reset,
+	cmd_l2fwd, cmd_capture, cmd_nicsim;
 
 /* Set by SIGINT, SIGTERM or SIGHUP after app_catch_signals(). */
 extern volatile int app_stop;

@@ -94,7 +94,7 @@ void rt_leave(struct rt *rt, struct rt_port *p)
 	uint64_t began = weir_now_ns();
 	unsigned here;
 
-	if (p->gone)
+	if (p->gone || p->leaving == RT_FAILED)
 		weir_port_set_failed(p->port);
 	if (!rt_out_of_loops(rt, p->port)) {
 		weir_warn(rt->w, "%s: a worker does not leave its queues; trying again", p->name);
@@ -133,7 +133,13 @@ static enum rt_left look_at(struct rt *rt, struct rt_port *p)
 			 "%s: the bus reports an error that was not corrected (AER); see the "
 			 "kernel's log",
 			 p->name);
-	if (events & WEIR_PCI_EVENT_ERROR || p->gone || weir_port_failed(p->port))
+	if (events & WEIR_PCI_EVENT_FAULT)
+		weir_log(rt->w, WEIR_LOG_ERR, "device-gone",
+			 "%s: touching its registers is a fault: it has vanished, or its memory "
+			 "decoding was turned off",
+			 p->name);
+	if (events & (WEIR_PCI_EVENT_ERROR | WEIR_PCI_EVENT_FAULT) || p->gone ||
+	    weir_port_failed(p->port))
 		return RT_FAILED;
 	return rt_check(rt, p);
 }

@@ -3,8 +3,8 @@
 #include "apps/app.h"
 
 static const struct app_cmd *const commands[] = {
-	&cmd_list,    &cmd_top,	  &cmd_doctor,	&cmd_bind,
-	&cmd_release, &cmd_l2fwd, &cmd_capture, &cmd_nicsim,
+	&cmd_list,  &cmd_top,	&cmd_doctor,  &cmd_bind,   &cmd_release,
+	&cmd_reset, &cmd_l2fwd, &cmd_capture, &cmd_nicsim,
 };
 
 static int usage(FILE *to)

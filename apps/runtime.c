@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "apps/runtime.h"
+#include "apps/fault.h"
 #include "apps/handed.h"
 #include "apps/publish.h"
 #include "core/clock.h"
@@ -226,8 +227,11 @@ static int open_iommu(struct rt *rt)
 {
 	int err = weir_iommu_open(rt->w, &rt->iommu), fd;
 
-	if (err || !rt->o.iommu_fd)
+	if (err)
 		return err;
+	fault_catch(rt->iommu);
+	if (!rt->o.iommu_fd)
+		return 0;
 	fd = handed_fd(rt->w, rt->o.iommu_fd);
 	return fd < 0 ? fd : weir_iommu_set_fd(rt->iommu, fd);
 }
@@ -620,6 +624,8 @@ int rt_close(struct rt *rt)
 		weir_port_close(rt->ports[i].port);
 		rt->ports[i].port = NULL;
 	}
+	if (rt->iommu)
+		fault_release();
 	weir_iommu_close(rt->iommu);
 	for (unsigned i = 0; i < rt->n_workers; i++) {
 		if (rt->workers[i])

@@ -169,6 +169,14 @@ static struct weir_group *find_group(struct weir_iommu *iommu, int id)
 	return g;
 }
 
+int weir_group_fd(const struct weir_iommu *iommu, int id)
+{
+	for (const struct weir_group *g = iommu->groups; g; g = g->next)
+		if (g->id == id)
+			return g->fd;
+	return -1;
+}
+
 static int open_group(struct weir_iodev *d, int id, struct weir_group **out)
 {
 	struct vfio_group_status st = { .argsz = sizeof(st) };

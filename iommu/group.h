@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 struct weir;
+struct weir_iommu;
 struct weir_ioas;
 struct weir_backend;
 
@@ -30,6 +31,9 @@ struct weir_group_kind {
 
 /* Members of a group that are bound to something other than VFIO, as text. Return: how many. */
 unsigned weir_group_offenders(const char *sysdev, char *list, size_t size);
+
+/* The open file of a group, or -1. */
+int weir_group_fd(const struct weir_iommu *iommu, int id);
 
 /* The probe op of all these backends. */
 int weir_group_probe(const struct weir_backend *be, struct weir *w, const char *sysdev, char *why,

@@ -16,12 +16,19 @@
 
 struct weir_pasid;
 
+/* Reset of a slot or bus: vfio_hot_reset.c. */
+struct weir_hot_reset_ops {
+	int (*info)(struct weir_iodev *d, struct weir_reset_peer *peers, unsigned n);
+	int (*reset)(struct weir_iodev *d);
+};
+
 /**
  * struct weir_devio_ops - how regions, interrupts and reset of an attached device are reached
  *
  * Kernel VFIO has one implementation for all its modes (vfio_dev.c), vfio-user its own
  * (vfio_user_dev.c). Errors of @region and of a device
- * that is gone have been reported; others are the caller's to report. A region's file_off is what @read, @write and @mmap count from.
+ * that is gone have been reported; others are the caller's to report. A region's file_off is what
+ * @read, @write and @mmap count from. @hot is NULL where there is no slot and no bus to reset.
  */
 struct weir_devio_ops {
 	int (*region)(struct weir_iodev *d, unsigned index, struct weir_region *r,
@@ -33,6 +40,7 @@ struct weir_devio_ops {
 	int (*irq_set)(struct weir_iodev *d, unsigned index, unsigned n, const int *fds);
 	int (*reset)(struct weir_iodev *d);
 	int (*service)(struct weir_iodev *d);
+	const struct weir_hot_reset_ops *hot;
 };
 
 /**
@@ -103,6 +111,7 @@ extern const struct weir_backend weir_backend_type1;
 extern const struct weir_backend weir_backend_noiommu;
 extern const struct weir_backend weir_backend_user;
 extern const struct weir_devio_ops weir_vfio_devio;
+extern const struct weir_hot_reset_ops weir_vfio_hot_reset;
 
 /* Indexed by mode; NULL for AUTO. */
 extern const struct weir_backend *const weir_backends[WEIR_MODE_MAX];
@@ -110,6 +119,15 @@ extern const struct weir_backend *const weir_backends[WEIR_MODE_MAX];
 struct weir_group; /* group.c */
 struct vu_dev;	   /* vfio_user.h */
 struct vu_user;	   /* likewise */
+
+/* A mapped BAR (guard.c): read by signal handlers; @va is NULL while the slot is free. */
+struct weir_guard {
+	char *va;
+	size_t len;
+	bool hit;
+};
+
+#define WEIR_GUARDS 64
 
 struct weir_iommu {
 	struct weir *w;
@@ -121,7 +139,9 @@ struct weir_iommu {
 	uint64_t pinned;	       /* map.c: locked memory, each page once */
 	unsigned timeout_ms;	       /* vfio_user.c: for an answer */
 	unsigned devices;	       /* open */
-	bool closed;		       /* too early: it ends with the last device */
+	struct weir_guard guards[WEIR_GUARDS];
+	size_t page_size; /* guard.c */
+	bool closed;	  /* too early: it ends with the last device */
 };
 
 struct weir_ioas {
@@ -207,6 +227,8 @@ struct weir_iodev {
 /* An empty device, no fd. weir_iodev_free() frees it; nothing is open. */
 struct weir_iodev *weir_iodev_new(struct weir_iommu *iommu);
 void weir_iodev_free(struct weir_iodev *d);
+/* Says that it must be attached first. Return: -ENODEV. */
+int weir_iodev_not_attached(struct weir_iodev *d);
 
 /* --- helpers that backends share (sysfs.c) --- */
 

@@ -403,7 +403,7 @@ const char *weir_iodev_name(const struct weir_iodev *d)
 	return d->name;
 }
 
-static int not_attached(struct weir_iodev *d)
+int weir_iodev_not_attached(struct weir_iodev *d)
 {
 	return weir_fail(d->w, ENODEV, "not-attached",
 			 "%s can be used once it is attached to an address space", d->name);
@@ -423,7 +423,7 @@ static int need_region(struct weir_iodev *d, unsigned index)
 	int err = 0;
 
 	if (!d->as)
-		return not_attached(d);
+		return weir_iodev_not_attached(d);
 	if (index >= WEIR_MAX_REGIONS)
 		return -EINVAL;
 	pthread_mutex_lock(&d->lock);
@@ -500,17 +500,17 @@ int weir_iodev_mmap(struct weir_iodev *d, unsigned index, uint64_t off, size_t l
 
 int weir_iodev_irq_count(struct weir_iodev *d, enum weir_irq_index index)
 {
-	return d->as ? d->be->io->irq_count(d, index) : not_attached(d);
+	return d->as ? d->be->io->irq_count(d, index) : weir_iodev_not_attached(d);
 }
 
 int weir_iodev_irq_set(struct weir_iodev *d, enum weir_irq_index index, unsigned n, const int *fds)
 {
-	return d->as ? d->be->io->irq_set(d, index, n, fds) : not_attached(d);
+	return d->as ? d->be->io->irq_set(d, index, n, fds) : weir_iodev_not_attached(d);
 }
 
 int weir_iodev_reset(struct weir_iodev *d)
 {
-	return d->as ? d->be->io->reset(d) : not_attached(d);
+	return d->as ? d->be->io->reset(d) : weir_iodev_not_attached(d);
 }
 
 int weir_iodev_service(struct weir_iodev *d)

@@ -88,6 +88,20 @@ WEIR_API struct weir *weir_iommu_handle(const struct weir_iommu *iommu);
 WEIR_API int weir_iommu_set_fd(struct weir_iommu *iommu, int fd);
 
 /**
+ * weir_iommu_bus_fault() - after SIGBUS: put all ones in place of a BAR whose device has vanished
+ * @iommu: any; open
+ * @addr: siginfo_t.si_addr
+ *
+ * Touching the BAR of a device that was unplugged, or whose memory decoding was turned off, can be
+ * SIGBUS. The library installs no handler; one of the application calls this and returns if the
+ * answer is true: the access is done again, reads all ones, and the driver finds its device gone
+ * (weir_pci_events() tells WEIR_PCI_EVENT_FAULT). If false, the fault is another's.
+ * Async-signal-safe; any thread.
+ * Return: whether @addr lay in a mapped BAR and memory was put there.
+ */
+WEIR_API bool weir_iommu_bus_fault(struct weir_iommu *iommu, void *addr);
+
+/**
  * weir_iommu_set_timeout() - how long a vfio-user server may take to answer
  * @ms: milliseconds, > 0; 5000 unless set. Devices opened later have it
  */
@@ -494,6 +508,36 @@ WEIR_API int weir_iodev_irq_set(struct weir_iodev *d, enum weir_irq_index index,
  * Return: 0; -ENODEV when the server is gone or has broken the protocol (reported once).
  */
 WEIR_API int weir_iodev_service(struct weir_iodev *d);
+
+/**
+ * struct weir_reset_peer - a device that resetting a slot or bus hits
+ * @name: its PCI address
+ * @driver: its kernel driver, "" if it has none or that is not known
+ * @ours: open in the same weir_iommu (or in its group), so that the kernel lets us
+ */
+struct weir_reset_peer {
+	char name[20];
+	char driver[32];
+	bool ours;
+};
+
+/**
+ * weir_iodev_hot_reset_info() - what weir_iodev_hot_reset() would hit, the device itself included
+ * @peers: up to @n of them
+ * Return: how many there are (may exceed @n); -EOPNOTSUPP where neither slot nor bus can be reset.
+ */
+WEIR_API int weir_iodev_hot_reset_info(struct weir_iodev *d, struct weir_reset_peer *peers,
+				       unsigned n);
+
+/**
+ * weir_iodev_hot_reset() - reset the slot, or else the bus, that the device sits in
+ *
+ * For a device without a function reset, or that it does not bring back. Every device there loses its
+ * state; config spaces are restored by the kernel. Ports on them must be closed, or stopped and
+ * configured again.
+ * Return: 0; -EPERM with the list of devices that would be hit and are not ours; -EOPNOTSUPP.
+ */
+WEIR_API int weir_iodev_hot_reset(struct weir_iodev *d);
 
 /* Function reset; -EOPNOTSUPP if the device has none. Config space is restored by the kernel. */
 WEIR_API int weir_iodev_reset(struct weir_iodev *d);

@@ -212,6 +212,12 @@ struct uapi_page_response {
 #define UAPI_VFIO_DEVICE_ATTACH_IOMMUFD_PT _IO(';', 100 + 19)
 #define UAPI_VFIO_DEVICE_DETACH_IOMMUFD_PT _IO(';', 100 + 20)
 
+/* VFIO_DEVICE_GET_PCI_HOT_RESET_INFO of a cdev: group_id holds a device id of its iommufd. */
+#define UAPI_HOT_RESET_DEV_ID (1u << 0)
+#define UAPI_HOT_RESET_OWNED  (1u << 1) /* all of them can be reset */
+#define UAPI_DEVID_OWNED      0u	/* not open, but in a group that is ours */
+#define UAPI_DEVID_NOT_OWNED  UINT32_MAX
+
 struct uapi_vfio_bind_iommufd {
 	__u32 argsz;
 	__u32 flags;

@@ -194,4 +194,5 @@ const struct weir_devio_ops weir_vfio_devio = {
 	.irq_count = vfio_irq_count,
 	.irq_set = vfio_irq_set,
 	.reset = vfio_reset,
+	.hot = &weir_vfio_hot_reset,
 };

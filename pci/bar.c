@@ -4,6 +4,7 @@
  * What lies between (the MSI-X table, where the kernel keeps it) faults when touched.
  */
 #include "core/io.h"
+#include "iommu/guard.h"
 #include "pci/dev.h"
 
 #include <sys/mman.h>
@@ -67,6 +68,7 @@ int weir_pci_bar(struct weir_pci *d, unsigned index, struct weir_bar *bar)
 				 weir_strerror(err));
 	}
 	d->bars[index].r = r;
+	d->bars[index].guard = weir_guard_enter(d->iommu, va, d->bars[index].len);
 done:
 	bar->va = d->bars[index].va;
 	bar->size = d->bars[index].r.size;
@@ -128,11 +130,21 @@ int weir_pci_reg_write32(struct weir_pci *d, unsigned bar, uint64_t off, uint32_
 	return 0;
 }
 
+bool weir_pci_bar_faulted(const struct weir_pci *d)
+{
+	for (unsigned i = 0; i < WEIR_PCI_BARS; i++)
+		if (d->bars[i].va && weir_guard_hit(d->iommu, d->bars[i].guard))
+			return true;
+	return false;
+}
+
 void weir_pci_unmap_bars(struct weir_pci *d)
 {
 	for (unsigned i = 0; i < WEIR_PCI_BARS; i++) {
-		if (d->bars[i].va)
-			munmap(d->bars[i].va, d->bars[i].len);
+		if (!d->bars[i].va)
+			continue;
+		weir_guard_leave(d->iommu, d->bars[i].guard);
+		munmap(d->bars[i].va, d->bars[i].len);
 		d->bars[i].va = NULL;
 	}
 }

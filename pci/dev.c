@@ -109,6 +109,14 @@ int weir_pci_reset(struct weir_pci *d)
 	return err;
 }
 
+int weir_pci_hot_reset(struct weir_pci *d)
+{
+	int err = weir_iodev_hot_reset(d->io);
+
+	weir_pci_bus_master(d, false);
+	return err;
+}
+
 /* --- interrupts --- */
 
 int weir_pci_msix_count(struct weir_pci *d)

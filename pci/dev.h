@@ -18,7 +18,8 @@ struct weir_pci {
 	struct weir_dma dma;
 	struct {
 		struct weir_region r;
-		void *va; /* NULL: not mapped */
+		void *va;  /* NULL: not mapped */
+		int guard; /* slot (iommu/guard.h) */
 		size_t len;
 	} bars[WEIR_PCI_BARS];
 	int events[WEIR_PCI_EVENTS]; /* eventfds (events.c), -1: not watched */
@@ -28,6 +29,8 @@ struct weir_pci {
 
 /* No more events (events.c). */
 void weir_pci_unwatch(struct weir_pci *d);
+/* Whether a BAR was replaced by all ones (bar.c). */
+bool weir_pci_bar_faulted(const struct weir_pci *d);
 void weir_pci_unmap_bars(struct weir_pci *d);
 
 #endif

@@ -69,6 +69,8 @@ unsigned weir_pci_events(struct weir_pci *d)
 	for (unsigned i = 0; i < WEIR_PCI_EVENTS; i++)
 		if (d->events[i] >= 0 && weir_eventfd_drain(d->events[i]))
 			got |= kinds[i].event;
+	if (weir_pci_bar_faulted(d))
+		got |= WEIR_PCI_EVENT_FAULT;
 	return got;
 }
 

@@ -314,6 +314,11 @@ enum weir_pci_event {
 	WEIR_PCI_EVENT_REQUEST = 1,
 	/* PCI Express reported an error that was not corrected (AER): stop and close the device. */
 	WEIR_PCI_EVENT_ERROR = 2,
+	/*
+	 * A BAR faulted and reads as all ones since (weir_iommu_bus_fault()): the device is of no use.
+	 * Told at each look, and without weir_pci_watch(); it has no eventfd.
+	 */
+	WEIR_PCI_EVENT_FAULT = 4,
 };
 
 /**
@@ -337,6 +342,8 @@ WEIR_API unsigned weir_pci_events(struct weir_pci *d);
 
 /* Function reset; see weir_iodev_reset(). Bus mastering is off afterwards. */
 WEIR_API int weir_pci_reset(struct weir_pci *d);
+/* Reset of the slot or bus; see weir_iodev_hot_reset(). Bus mastering is off afterwards. */
+WEIR_API int weir_pci_hot_reset(struct weir_pci *d);
 
 WEIR_END_DECLS
 

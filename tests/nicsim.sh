@@ -149,6 +149,15 @@ ms=$(sed -nE 's/.*a\.sock left the run and was closed within ([0-9]+) ms; 3 port
 	[ "$(grep -c '"given_back":true' l2.json)" = 1 ] && grep -q '\[device-request\]' l2.log
 result $? "one NIC of four is asked back: the others go on, exit status 3" l2.log cmp.log a.err
 
+sim a "gen:count=1"
+"$weir" reset vfio-user:a.sock >r.log 2>&1 && grep -q "function reset" r.log
+a=$?
+"$weir" reset --hot vfio-user:a.sock >>r.log 2>&1
+st=$?
+[ $a -eq 0 ] && [ $st -eq 1 ] && grep -q '\[hot-reset\]' r.log
+result $? "weir reset: the function, and no slot to reset" r.log
+stop_sims
+
 "$weir" nicsim --socket x.sock --wire nothing: >x.log 2>&1
 [ $? -eq 1 ] && grep -q "there is no wire" x.log
 result $? "a wire that does not exist" x.log

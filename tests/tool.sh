@@ -317,6 +317,10 @@ try "more CPUs than workers" 0 "3 CPUs named, 1 used" \
 	"$weir" l2fwd --cores 0,0,0 --count 100 null: null:
 try "count is exact" 0 '"forwarded":12345' \
 	"$weir" l2fwd -q 2 --cores 0,0 --idle yield --json --count 12345 null: null:0
+try "reset: no device" 2 "name 1 to 16 devices" "$weir" reset
+try "reset: no address" 2 "is no PCI address" "$weir" reset --hot eth0
+try "reset: no such mode" 2 "there is no mode" "$weir" reset -m fast 0000:7f:1f.7
+try "reset: no such device" 1 "[no-device]" "$weir" reset 0000:7f:1f.7
 # Files that were handed in, by number and by name.
 try "handed in: a file that is not open" 1 "fd 77 (\"77\") is not open" "$weir" l2fwd fd:77 null:
 try "handed in: a name that nobody gave" 1 "no file is handed in as" "$weir" l2fwd fd:nic0 null:

@@ -133,6 +133,8 @@ static struct fake {
 	/* what must not happen */
 	unsigned order_faults, dma_faults;
 	unsigned resets;
+	/* the bus of hot resets: devices on it, a bit each; 0: it cannot be reset */
+	unsigned bus, hot_resets;
 } fake;
 
 int __real_open(const char *path, int flags, ...);

@@ -267,6 +267,8 @@ static int fv_iommufd(int fd, unsigned long req, void *arg)
 	}
 }
 
+#include "fake_vfio_reset.h"
+
 /* --- a device, reached by cdev or group --- */
 
 static int fv_region(struct fv_dev *d, struct vfio_region_info *r)
@@ -373,6 +375,10 @@ static int fv_device(struct fv_dev *d, unsigned long req, void *arg)
 		return fv_set_irqs(d, arg);
 	case VFIO_DEVICE_FEATURE:
 		return fv_dmabuf(d, arg);
+	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		return fv_hot_reset_info(d, fake.fds[d->fd].kind == FV_CDEV, arg);
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		return fv_hot_reset(d, fake.fds[d->fd].kind == FV_CDEV, arg);
 	case VFIO_DEVICE_RESET:
 		fake.resets++;
 		return 0;

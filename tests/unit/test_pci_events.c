@@ -2,6 +2,12 @@
 /* Requests and errors of an open device, in both modes: told once, and nothing is left of them. */
 #include "fake_vfio.h"
 
+#include "apps/fault.c"
+
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
 static struct weir *w;
 static struct weir_iommu *iommu;
 static struct weir_pci *dev;
@@ -127,6 +133,96 @@ static void test_vectors_stay(void **state)
 	assert_int_equal(weir_pci_msix_fd(dev, 1), -EINVAL);
 }
 
+/* --- BARs that vanish --- */
+
+/* The fake's BARs are pages of the file behind the device's fd: cut off, they fault. */
+static volatile uint32_t *vanishing_bar(void)
+{
+	struct weir_bar b;
+
+	assert_int_equal(weir_pci_bar(dev, 0, &b), 0);
+	((volatile uint32_t *)b.va)[1] = 0x1234;
+	assert_int_equal(__real_ftruncate(fake.devs[0].fd, 0), 0);
+	return b.va;
+}
+
+static void test_bar_gone(void **state)
+{
+	volatile uint32_t *bar;
+	uint32_t v = 0;
+
+	(void)state;
+	fault_catch(iommu);
+	bar = vanishing_bar();
+	assert_int_equal(weir_pci_events(dev), 0);
+	assert_int_equal(bar[1], UINT32_MAX);
+	assert_int_equal(weir_pci_events(dev), WEIR_PCI_EVENT_FAULT);
+	assert_int_equal(bar[FV_BAR / 4 - 1], UINT32_MAX);
+	assert_int_equal(weir_pci_reg_read32(dev, 0, 8, &v), 0);
+	assert_int_equal(v, UINT32_MAX);
+	/* Writes go nowhere that matters. */
+	bar[2] = 7;
+	fault_release();
+}
+
+static void *touch(void *arg)
+{
+	volatile uint32_t *bar = arg;
+
+	for (unsigned i = 0; i < FV_BAR / 4; i++)
+		if (bar[i] != UINT32_MAX)
+			return (void *)&bar[i];
+	return NULL;
+}
+
+/* Several threads at once: each sees ones, none the zeroes of fresh memory. */
+static void test_bar_gone_threads(void **state)
+{
+	volatile uint32_t *bar;
+	pthread_t t[4];
+
+	(void)state;
+	fault_catch(iommu);
+	bar = vanishing_bar();
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, touch, (void *)(uintptr_t)bar), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		void *bad;
+
+		pthread_join(t[i], &bad);
+		assert_null(bad);
+	}
+	fault_release();
+}
+
+/* Any other SIGBUS ends the process as ever: in memory that is no BAR, and one that was sent. */
+static void test_other_fault(void **state)
+{
+	(void)state;
+	for (unsigned sent = 0; sent < 2; sent++) {
+		pid_t pid = fork();
+		int st;
+
+		if (!pid) {
+			struct rlimit none = { 0, 0 };
+			char *p = __real_mmap(NULL, 4096, PROT_READ, MAP_SHARED,
+					      __real_memfd_create("short", 0), 0);
+
+			setrlimit(RLIMIT_CORE, &none);
+			fault_catch(iommu);
+			if (sent)
+				raise(SIGBUS);
+			else
+				_exit(*(volatile char *)p);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &st, 0), pid);
+		assert_true(WIFSIGNALED(st) && WTERMSIG(st) == SIGBUS);
+	}
+	assert_false(weir_iommu_bus_fault(iommu, NULL));
+	assert_false(weir_iommu_bus_fault(iommu, &fake));
+}
+
 static enum weir_mode modes[] = { WEIR_MODE_CDEV, WEIR_MODE_GROUP };
 
 #define T(name, m)                                      \
@@ -137,9 +233,18 @@ static enum weir_mode modes[] = { WEIR_MODE_CDEV, WEIR_MODE_GROUP };
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_watch, 0),	 T(test_watch, 1),	  T(test_no_aer, 0),
-		T(test_no_aer, 1),	 T(test_sweep, 0),	  T(test_sweep, 1),
-		T(test_vectors_stay, 0), T(test_vectors_stay, 1),
+		T(test_watch, 0),
+		T(test_watch, 1),
+		T(test_no_aer, 0),
+		T(test_no_aer, 1),
+		T(test_sweep, 0),
+		T(test_sweep, 1),
+		T(test_vectors_stay, 0),
+		T(test_vectors_stay, 1),
+		T(test_bar_gone, 0),
+		T(test_bar_gone, 1),
+		T(test_bar_gone_threads, 0),
+		T(test_other_fault, 0),
 	};
 
 	return cmocka_run_group_tests_name("pci_events", tests, NULL, NULL);

@@ -6,6 +6,8 @@
  *                            fails, for each n, until none is left to fail
  *   claim bind DEV           the same for binding to vfio-pci and giving back
  *   claim share MODE DEV...  several devices on one address space, in several orders of leaving
+ *   claim fault MODE DEV     turn the device's memory decoding off and touch its registers: SIGBUS from
+ *                            the kernel, and all ones after it
  *   claim drop UID KIB COMMAND...  run a command as a user without privileges, with a limit on
  *                            locked memory
  *
@@ -16,6 +18,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -367,8 +370,55 @@ static int drop(char **argv)
 	return 127;
 }
 
+/* --- registers that fault --- */
+
+static struct weir_iommu *faulting;
+static volatile sig_atomic_t faults;
+
+static void on_bus(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	faults = faults + 1;
+	if (!weir_iommu_bus_fault(faulting, info->si_addr))
+		signal(sig, SIG_DFL);
+}
+
+static int fault(const char *mode_name, const char *dev)
+{
+	struct sigaction sa = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
+	uint32_t before = 0, after = 0, command = 0;
+	struct weir_pci *d = NULL;
+	enum weir_mode mode;
+	struct weir_bdf bdf;
+	struct weir_bar b;
+	struct weir *w;
+	unsigned events;
+
+	if (weir_mode_parse(mode_name, &mode) || weir_bdf_parse(dev, &bdf) || weir_open(NULL, &w) ||
+	    weir_iommu_open(w, &faulting) || weir_pci_open(faulting, bdf, mode, NULL, &d) ||
+	    weir_pci_bar(d, 0, &b))
+		return 2;
+	sigaction(SIGBUS, &sa, NULL);
+	before = *(volatile uint32_t *)b.va;
+	weir_pci_cfg_read(d, 4, 2, &command);
+	weir_pci_cfg_write(d, 4, 2, command & ~2u);
+	after = *(volatile uint32_t *)b.va;
+	events = weir_pci_events(d);
+	printf("before %08x, after %08x, %d faults, events %u\n", before, after, (int)faults,
+	       events);
+	weir_pci_close(d);
+	weir_iommu_close(faulting);
+	weir_close(w);
+	return before != UINT32_MAX && after == UINT32_MAX && faults == 1 &&
+			       events == WEIR_PCI_EVENT_FAULT
+		       ? 0
+		       : 1;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 4 && !strcmp(argv[1], "fault"))
+		return fault(argv[2], argv[3]);
 	if (argc == 4 && !strcmp(argv[1], "sweep"))
 		return sweep(argv[2], argv[3]);
 	if (argc == 3 && !strcmp(argv[1], "bind"))
@@ -378,6 +428,6 @@ int main(int argc, char **argv)
 	if (argc > 4 && !strcmp(argv[1], "drop"))
 		return drop(argv + 2);
 	fprintf(stderr,
-		"usage: claim sweep MODE DEV | bind DEV | share MODE DEV... | drop UID KIB COMMAND...\n");
+		"usage: claim sweep MODE DEV | bind DEV | fault MODE DEV | share MODE DEV... | drop UID KIB COMMAND...\n");
 	return 2;
 }
