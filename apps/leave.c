@@ -82,7 +82,6 @@ static void close_port(struct rt *rt, struct rt_port *p)
 {
 	for (unsigned q = 0; q < rt->o.queues; q++)
 		weir_port_queue_cache(p->port, q, rt->spare);
-	weir_port_stop(p->port);
 	for (unsigned q = 0; q < rt->o.queues; q++)
 		rt_sides(p, q, &p->last[q]);
 	weir_port_close(p->port);

@@ -284,6 +284,7 @@ void weir_port_close(struct weir_port *p)
 {
 	if (!p)
 		return;
+	p->closing = true;
 	unconfigure(p);
 	p->ops->close(p);
 }

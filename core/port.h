@@ -316,6 +316,8 @@ enum weir_port_state { WEIR_PORT_OPEN, WEIR_PORT_READY, WEIR_PORT_RUNNING };
  * @txq: TX queues
  * @pasid: what each queue pair is tagged with, 0: nothing
  * @bus: what is below the port (a struct weir_pci), set by the layer that opened it, or NULL
+ * @closing: being closed: a stop may leave out what only another start or a look at the counters
+ *           would need; somebody may be waiting for the device
  * @failed: the device is gone or was stopped because it misbehaved: set once by the queue's owner
  *          or a control call, never cleared; bursts bring nothing any more. Threads differ: read
  *          and set it with weir_port_failed() and weir_port_set_failed()
@@ -333,6 +335,7 @@ struct weir_port {
 	void *bus;
 	uint32_t pasid[WEIR_MAX_QUEUES];
 	bool failed;
+	bool closing;
 	bool stalled;
 	uint64_t paused;
 };

@@ -227,8 +227,9 @@ static void igb_stop(struct weir_port *p)
 	struct igb *g = igb_of(p);
 
 	quiesce(g);
-	igb_stats_update(g);
-	if (!igb_reset(g, false))
+	if (!p->closing)
+		igb_stats_update(g);
+	if (!igb_reset(g, false) && !p->closing)
 		igb_restore(g);
 	weir_pci_bus_master(g->pci, false);
 	for (unsigned i = 0; i < p->conf.n_rxq; i++)

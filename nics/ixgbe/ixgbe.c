@@ -158,8 +158,9 @@ static void ixgbe_stop(struct weir_port *p)
 	struct ixgbe *x = ixgbe_of(p);
 
 	ixgbe_queues_stop(x);
-	ixgbe_stats_update(x);
-	if (!ixgbe_reset(x, false))
+	if (!p->closing)
+		ixgbe_stats_update(x);
+	if (!ixgbe_reset(x, false) && !p->closing)
 		ixgbe_restore(x);
 	weir_pci_bus_master(x->pci, false);
 	for (unsigned i = 0; i < p->conf.n_rxq; i++)
