@@ -71,6 +71,7 @@ tap_unshare() {
 }
 
 # nic WIRE SIDE DEVICE: SIDE is dut or peer
+# x-speed: after a reset of a faster port's bus Linux waits for a link-active bit that QEMU does not set.
 nic() {
 	local wire=$1 side=$2 device=$3 id=$2$1 byte=$1
 	[ "$side" = peer ] && byte=8$wire
@@ -93,7 +94,7 @@ nic() {
 		QEMU_ARGS+=(-device "$device,netdev=$id,bus=bridge,addr=$((wire + 1)),romfile=,mac=$mac_prefix:$(printf %02x 0x"$byte")")
 		return
 	fi
-	QEMU_ARGS+=(-device "pcie-root-port,id=port-$id,chassis=$((++chassis)),slot=$chassis"
+	QEMU_ARGS+=(-device "pcie-root-port,id=port-$id,x-speed=5,chassis=$((++chassis)),slot=$chassis"
 		-device "$device,netdev=$id,bus=port-$id,romfile=,mac=$mac_prefix:$(printf %02x 0x"$byte")")
 }
 
