@@ -119,6 +119,17 @@ static int read_ranges(const struct vfio_iommu_type1_info *info, size_t len,
 	return 0;
 }
 
+/*
+ * Sizes that the IOMMU's tables really have: a handful. IOMMUFD as a container sets all bits from its
+ * alignment up, and so says nothing about them.
+ */
+static uint64_t table_pages(const struct vfio_iommu_type1_info *info)
+{
+	bool told = info->flags & VFIO_IOMMU_INFO_PGSIZES;
+
+	return told && __builtin_popcountll(info->iova_pgsizes) <= 4 ? info->iova_pgsizes : 0;
+}
+
 #define IOMMU_INFO_MAX 65536
 
 static int group_as_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsigned n,
@@ -143,6 +154,7 @@ static int group_as_ranges(struct weir_ioas *as, struct weir_iova_range *r, unsi
 	}
 	if (err < 0)
 		goto out;
+	as->page_sizes = table_pages(info);
 	*align = info->flags & VFIO_IOMMU_INFO_PGSIZES && info->iova_pgsizes
 			 ? info->iova_pgsizes & -info->iova_pgsizes
 			 : 4096;

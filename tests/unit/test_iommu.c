@@ -275,10 +275,14 @@ static void test_old_type1(void **state)
 	uint64_t align;
 
 	(void)state;
+	/* All bits from 4 KiB up: that says nothing about the tables. */
+	assert_int_equal(weir_ioas_ranges(as, r, 4, &align), 2);
+	assert_int_equal(as->page_sizes, 0);
 	/* Large pages only: mappings must keep to them. */
 	fake.page_sizes = 0x200000 | 1u << 30;
 	assert_int_equal(weir_ioas_ranges(as, r, 4, &align), 2);
 	assert_int_equal(align, 0x200000);
+	assert_int_equal(as->page_sizes, 0x40200000);
 	/* A kernel that tells no ranges. */
 	fake.no_caps = true;
 	assert_int_equal(weir_ioas_ranges(as, r, 4, &align), 1);

@@ -242,31 +242,49 @@ pinned() {
 		/proc/vmstat
 }
 
-# nothing_held FREE PINNED: as it was before; the kernel adds its counters up now and then only
+# mapped: entries of the NICs' tables in the IOMMU, by the kernel's debugfs; 0 without an IOMMU
+mapped() {
+	cat "/sys/kernel/debug/iommu/intel/$DUT0/domain_translation_struct" \
+		"/sys/kernel/debug/iommu/intel/$DUT1/domain_translation_struct" 2>/dev/null | grep -c '^0x'
+}
+
+# held: what devices have of memory
+held() {
+	printf '%s hugepages free, %s pages pinned, %s mapped' "$(hugepages Free)" "$(pinned)" "$(mapped)"
+}
+
+# nothing_held BEFORE: as it was; the kernel adds its counters up now and then only
 nothing_held() {
-	note "hugepages free: $(hugepages Free) of $1; pages pinned: $(pinned), before: $2"
-	[ "$(hugepages Free)" = "$1" ] && [ "$(pinned)" = "$2" ]
+	note "$(held); before: $1"
+	[ "$(held)" = "$1" ]
+}
+
+# reach MODE: whether the IOMMU leads the NICs to memory, as far as there is one
+reach() {
+	note "$(held)"
+	[ "$1" = noiommu ] || [ "$(mapped)" -gt 0 ]
 }
 
 # mode_round MODE: all that each way to claim a device must be able to do
 mode_round() {
-	local free pins mode=$1
+	local before mode=$1
 	check "the peers come up" peers_up
-	free=$(hugepages Free) pins=$(pinned)
 	check "weir bind takes both NICs" weir bind "$DUT0" "$DUT1"
+	before=$(held)
 	check "claiming, each call failing in its turn" claim sweep "$mode" "$DUT0"
 	check "two devices on one address space" claim share "$mode" "$DUT0" "$DUT1"
 	if check "l2fwd forwards" forward_start --mode "$mode" --cores 1 --json; then
+		check "the IOMMU leads to its memory" reach "$mode"
 		check "2,000 mixed frames, in order" frames_through 1000
 		check "SIGINT ends it with status 0" forward_stop INT
 		check "it used the mode it was told" used_mode "$mode"
 	fi
-	check "no page is held" wait_for 5 nothing_held "$free" "$pins"
+	check "no page is held" wait_for 5 nothing_held "$before"
 	if check "it forwards, each NIC told its mode" forward_per_device "$mode"; then
 		flood 3
 		sleep 1
 		check "SIGKILL in full traffic ends it" kill_hard
-		check "no page is held after SIGKILL" wait_for 5 nothing_held "$free" "$pins"
+		check "no page is held after SIGKILL" wait_for 5 nothing_held "$before"
 		wait $FLOODS
 		check "the next start works" forward_start --mode "$mode" --cores 1
 		check "and forwards 1,000 mixed frames" frames_through 500
