@@ -131,6 +131,19 @@ static const char *driver_now(struct target *t)
 
 /* --- bind --- */
 
+/* An interface that is in another network namespace: its folder is there, and looks empty. */
+static bool netdev_elsewhere(const struct target *t)
+{
+	char net[PATH_MAX], child[64];
+
+	if (t->info.n_netdevs)
+		return false;
+	weir_path(net, "%s/net", t->dir);
+	if (access(net, F_OK) && !weir_dir_first(t->dir, "virtio", child, sizeof(child)))
+		weir_path(net, "%s/%s/net", t->dir, child);
+	return !access(net, F_OK);
+}
+
 /* Whoever runs the machine has told the kernel to give out devices without an IOMMU. */
 static bool may_go_without(struct weir *w)
 {
@@ -152,6 +165,12 @@ static int check_bind(struct target *t, unsigned flags)
 				"%s is the interface %s, which is in use:%s; take that away "
 				"from it, or use --force",
 				t->name, t->info.netdevs[i], what);
+	if (!(flags & WEIR_BIND_FORCE) && netdev_elsewhere(t))
+		return weir_fail(
+			w, EBUSY, "interface-elsewhere",
+			"%s is an interface in another network namespace (a container's, "
+			"see `lsns -t net`) and may be in use there; use --force to take it",
+			t->name);
 	if (t->info.group < 0 && !may_go_without(w))
 		return weir_fail(
 			w, ENODEV, "no-iommu",

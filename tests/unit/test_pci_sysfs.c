@@ -418,6 +418,26 @@ static void test_interface_in_use(void **state)
 	assert_driver("vfio-pci");
 }
 
+/* sysfs shows the folder of an interface, but not that of another namespace in it. */
+static void test_interface_elsewhere(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		const char *net = fs_dev(DEV, i ? "virtio0/net" : "net");
+
+		fs_dir(net);
+		assert_int_equal(weir_pci_bind(w, bdf, 0), -EBUSY);
+		assert_said("interface-elsewhere");
+		assert_text("--force");
+		assert_int_equal(kernel.writes, 0);
+		nothing_changed("igb");
+		fs_remove(fs_dev(DEV, i ? "virtio0" : "net"));
+	}
+	fs_dir(fs_dev(DEV, "net"));
+	assert_int_equal(weir_pci_bind(w, bdf, WEIR_BIND_FORCE), 0);
+	assert_driver("vfio-pci");
+}
+
 static void test_interface_routes(void **state)
 {
 	char what[256];
@@ -620,6 +640,7 @@ int main(void)
 		T(test_no_record_no_bind),
 		T(test_bind_without_iommu),
 		T(test_interface_in_use),
+		T(test_interface_elsewhere),
 		T(test_interface_routes),
 		T(test_interface_below),
 		T(test_release_without_record),

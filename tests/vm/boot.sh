@@ -59,7 +59,7 @@ boot_command() {
 	QEMU=("${LAUNCH[@]}" "${serve[@]}" "$VM_QEMU" "${QEMU_ARGS[@]}"
 		-virtfs "local,id=out,path=$out,mount_tag=out,security_model=none"
 		-kernel "$VM_KERNEL" -initrd "$overlay"
-		-append "console=ttyS0 panic=-1 oops=panic loglevel=${VM_LOGLEVEL:-5} log_buf_len=4M nokaslr \
+		-append "console=ttyS0 no_timer_check panic=-1 oops=panic loglevel=${VM_LOGLEVEL:-5} log_buf_len=4M nokaslr \
 intel_iommu=on random.trust_cpu=on tsc=reliable ${VM_KERNEL_ARGS:-}")
 	[ -z "${VM_DPDK:-}" ] ||
 		QEMU+=(-virtfs "local,id=dpdk,path=$VM_DPDK,mount_tag=dpdk,security_model=none,readonly=on")
