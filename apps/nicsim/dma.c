@@ -155,12 +155,17 @@ static inline bool dma_inside(const struct dma_map *m, uint64_t iova)
 static const struct dma_map *dma_find(struct dma *d, struct dma_who who, uint64_t iova, size_t len,
 				      enum dma_dir dir)
 {
-	struct dma *s = who.pasid ? dma_pasid(d, who.pasid) : d;
 	const char *why = NULL;
 	struct dma_map *m = NULL;
 	unsigned *hit = NULL;
+	struct dma *s = d;
+	bool none = false;
 
-	if (s) {
+	if (who.pasid) {
+		s = dma_pasid(d, who.pasid);
+		none = !s;
+	}
+	if (!none) {
 		hit = &s->hit[dir == DMA_DEV_WRITE];
 		if (*hit >= s->n || !dma_inside(&s->maps[*hit], iova))
 			*hit = dma_lower(s, iova);
@@ -168,7 +173,7 @@ static const struct dma_map *dma_find(struct dma *d, struct dma_who who, uint64_
 	}
 	if (weir_unlikely(++d->ops == d->fail_at))
 		why = "refused on purpose";
-	else if (!s)
+	else if (none)
 		why = "this PASID has no address space";
 	else if (*hit >= s->n || !dma_inside(m, iova))
 		why = "not mapped";
