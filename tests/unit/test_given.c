@@ -221,8 +221,7 @@ static void test_memory_refused(void **state)
 		assert_text(rows[i].text);
 		assert_int_equal(fcntl(fd, F_GETFD), -1);
 	}
-	assert_int_equal(weir_arena_create_fd(w, open("/proc/self/exe", O_RDONLY), 0, &a),
-			 -EINVAL);
+	assert_int_equal(weir_arena_create_fd(w, open("/proc/self/exe", O_RDONLY), 0, &a), -EINVAL);
 	assert_text("no memfd that can be sealed");
 	assert_int_equal(weir_arena_create_fd(w, 1000, 0, &a), -EBADF);
 	assert_int_equal(weir_arena_create_fd(w, -1, 0, &a), -EINVAL);

@@ -83,8 +83,6 @@ static struct weir_arena *arena(void)
 	return a;
 }
 
-/* --- names --- */
-
 static void test_mode_names(void **state)
 {
 	enum weir_mode m;
@@ -99,8 +97,6 @@ static void test_mode_names(void **state)
 	assert_int_equal(weir_mode_parse("noiommux", &m), -EINVAL);
 	assert_string_equal(weir_mode_name(99), "?");
 }
-
-/* --- mapping --- */
 
 /* A space with a device on it, in each mode. */
 static struct weir_ioas *space(enum weir_mode mode, struct weir_iodev **d)
