@@ -22,6 +22,7 @@ virtio='virtio-net-pci,disable-legacy=on,iommu_platform=on,ats=on,speed=10000,du
 declare -A machine_nic=(
 	[igb]=igb
 	[igb-scalable]=igb
+	[igb-hotplug]=igb
 	[virtio]=$virtio,packed=off
 	[virtio-packed]=$virtio,packed=on
 	[virtio-shared]=$virtio,packed=off
@@ -36,6 +37,9 @@ declare -A machine_iommu=([igb-scalable]=scalable-mode=on,pasid-bits=20 [virtio]
 	[virtio-packed]=device-iotlb=on [nicsim-pasid]=scalable-mode=on,pasid-bits=20)
 # More options for the simulated ones, a comma between.
 declare -A machine_sim=([nicsim-pasid]=--pasid,20)
+
+# Slots whose power the guest can turn off, instead of ACPI's.
+declare -A machine_global=([igb-hotplug]=ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off)
 
 # Drivers make no more queues than there are processors.
 declare -A machine_cpus=([nicsim]=8)
@@ -133,6 +137,7 @@ machine_qemu() {
 		-accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max -smp "${machine_cpus[$name]:-2}"
 		-display none -vga none -nic none -no-reboot -no-user-config
 		-device "$iommu")
+	[ -z "${machine_global[$name]:-}" ] || QEMU_ARGS+=(-global "${machine_global[$name]}")
 	for wire in 0 1; do
 		nic "$wire" dut "${machine_nic[$name]}"
 	done
