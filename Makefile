@@ -113,6 +113,11 @@ UNIT_WRAP_test_vfio_user_sweep := $(patsubst %,-Wl$(COMMA)--wrap=%,calloc reallo
 UNIT_WRAP_test_nicsim_assign := $(patsubst %,-Wl$(COMMA)--wrap=%,calloc sendmsg recvmsg \
 	dma_pasid_add dma_pasid_del dma_map dma_unmap)
 
+UNIT_WRAP_test_vhost_sweep := $(patsubst %,-Wl$(COMMA)--wrap=%,calloc aligned_alloc strdup socket \
+	connect bind listen sendmsg recvmsg poll eventfd epoll_create1)
+UNIT_WRAP_test_virtio_kernel := $(patsubst %,-Wl$(COMMA)--wrap=%,open ioctl write eventfd calloc \
+	aligned_alloc strdup)
+
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libweir.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
@@ -195,6 +200,16 @@ bench:
 bench-build: all $(BENCH)
 bench-peer: $(PEER)
 .PHONY: bench-build bench-peer
+
+# Programs that talk to other people's programs (tests/interop.sh).
+INTEROP := $(patsubst tests/interop/%.c,$(BUILD)/interop/%,$(wildcard tests/interop/*.c))
+$(BUILD)/interop/%: $(BUILD)/obj/tests/interop/%.o $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS)
+
+interop-build: $(INTEROP) vm-helpers
+.PHONY: interop-build
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig

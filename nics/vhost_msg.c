@@ -255,9 +255,15 @@ int vhost_listen(const char *path)
 		return -errno;
 	if (is_stale(path))
 		unlink(path);
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || listen(fd, 1)) {
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa))) {
 		err = -errno;
 		close(fd);
+		return err;
+	}
+	if (listen(fd, 1)) {
+		err = -errno;
+		close(fd);
+		unlink(path);
 		return err;
 	}
 	return fd;

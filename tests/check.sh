@@ -79,6 +79,8 @@ native() {
 	suite "nicsim" tests/nicsim.sh build/weir
 	suite "nicsim faults" tests/nicsim-faults.sh build/weir
 	suite "install" tests/install.sh
+	config/deps.sh interop
+	build "build interop" interop-build && suite "interop DPDK" tests/interop.sh build
 }
 
 sanitizers() {

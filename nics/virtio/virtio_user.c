@@ -23,6 +23,9 @@
 #define RETRY_FIRST_MS 20
 #define RETRY_MOST_MS  1000
 
+/* Connections that break in their first messages, when a port is opened. */
+#define HANDSHAKE_TRIES 3
+
 #define MAX_RINGS (2 * WEIR_MAX_QUEUES)
 #define MAX_CALLS (1 + WEIR_MAX_QUEUES)
 
@@ -288,6 +291,7 @@ static int attach(struct virtio_user *u)
 static int first_connection(struct virtio_user *u)
 {
 	struct weir_deadline end = weir_deadline_us(USER_ACCEPT_US);
+	unsigned tries = 0;
 	int err;
 
 	if (u->o.server) {
@@ -298,8 +302,10 @@ static int first_connection(struct virtio_user *u)
 					 weir_strerror(u->listener));
 	}
 	err = attach(u);
-	while (err == -EAGAIN && !weir_deadline_passed(end)) {
-		weir_sleep_us(ACCEPT_POLL_US);
+	/* One that is just starting may close a first connection again. */
+	while ((err == -EAGAIN && !weir_deadline_passed(end)) ||
+	       (err == -ENOTCONN && tries++ < HANDSHAKE_TRIES)) {
+		weir_sleep_us(err == -EAGAIN ? ACCEPT_POLL_US : RETRY_FIRST_MS * 10000);
 		err = attach(u);
 	}
 	if (!err)
