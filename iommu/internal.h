@@ -110,6 +110,7 @@ extern const struct weir_backend weir_backend_compat;
 extern const struct weir_backend weir_backend_type1;
 extern const struct weir_backend weir_backend_noiommu;
 extern const struct weir_backend weir_backend_user;
+extern const struct weir_backend weir_backend_vdpa;
 extern const struct weir_devio_ops weir_vfio_devio;
 extern const struct weir_hot_reset_ops weir_vfio_hot_reset;
 
@@ -119,6 +120,8 @@ extern const struct weir_backend *const weir_backends[WEIR_MODE_MAX];
 struct weir_group; /* group.c */
 struct vu_dev;	   /* vfio_user.h */
 struct vu_user;	   /* likewise */
+struct vdpa_dev;   /* vdpa.c */
+struct vdpa_user;  /* likewise */
 
 /* A mapped BAR (guard.c): read by signal handlers; @va is NULL while the slot is free. */
 struct weir_guard {
@@ -160,6 +163,7 @@ struct weir_ioas {
 	bool ready;		 /* group.c: an IOMMU driver has been set */
 	weir_iova_t *pages;	 /* phys.c: physical address of each page of the window */
 	struct vu_user *users;	 /* vfio_user.c: devices and PASIDs attached */
+	struct vdpa_user *vdpas; /* vdpa.c: likewise */
 };
 
 /* A PASID of a device and where it leads (pasid.c). */
@@ -214,6 +218,7 @@ struct weir_iodev {
 	bool shut;		  /* nothing is open: that failed */
 	struct weir_group *group; /* group.c */
 	struct vu_dev *user;	  /* vfio_user.c */
+	struct vdpa_dev *vdpa;	  /* vdpa.c */
 	pthread_mutex_t lock;	  /* regions: registers may be read by any thread */
 	struct {
 		bool known;

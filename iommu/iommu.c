@@ -10,6 +10,7 @@ const struct weir_backend *const weir_backends[WEIR_MODE_MAX] = {
 	[WEIR_MODE_CDEV] = &weir_backend_cdev,	    [WEIR_MODE_GROUP] = &weir_backend_group,
 	[WEIR_MODE_COMPAT] = &weir_backend_compat,  [WEIR_MODE_TYPE1] = &weir_backend_type1,
 	[WEIR_MODE_VFIO_USER] = &weir_backend_user, [WEIR_MODE_NOIOMMU] = &weir_backend_noiommu,
+	[WEIR_MODE_VDPA] = &weir_backend_vdpa,
 };
 
 #define USER_TIMEOUT_MS 5000
@@ -18,7 +19,7 @@ static const char *const mode_names[WEIR_MODE_MAX] = {
 	[WEIR_MODE_AUTO] = "auto",	 [WEIR_MODE_CDEV] = "cdev",
 	[WEIR_MODE_GROUP] = "group",	 [WEIR_MODE_COMPAT] = "compat",
 	[WEIR_MODE_TYPE1] = "type1",	 [WEIR_MODE_VFIO_USER] = "vfio-user",
-	[WEIR_MODE_NOIOMMU] = "noiommu",
+	[WEIR_MODE_NOIOMMU] = "noiommu", [WEIR_MODE_VDPA] = "vdpa",
 };
 
 const char *weir_mode_name(enum weir_mode mode)
@@ -396,6 +397,11 @@ const struct weir_mode_report *weir_iodev_report(const struct weir_iodev *d)
 struct weir *weir_iodev_handle(const struct weir_iodev *d)
 {
 	return d->w;
+}
+
+int weir_iodev_fd(const struct weir_iodev *d)
+{
+	return d->be->mode == WEIR_MODE_VDPA ? d->fd : -1;
 }
 
 const char *weir_iodev_name(const struct weir_iodev *d)

@@ -29,6 +29,7 @@ enum weir_mode {
 	WEIR_MODE_COMPAT,    /* VFIO group + IOMMUFD as the container */
 	WEIR_MODE_TYPE1,     /* VFIO group + container, type1 */
 	WEIR_MODE_VFIO_USER, /* a server on a UNIX socket, "vfio-user:PATH"; never for other devices */
+	WEIR_MODE_VDPA,	     /* vhost-vdpa, "vdpa:/dev/vhost-vdpa-N"; never for other devices */
 	WEIR_MODE_NOIOMMU, /* VFIO group without an IOMMU: the device can reach all memory */
 	WEIR_MODE_MAX,
 };
@@ -445,6 +446,8 @@ WEIR_API enum weir_mode weir_iodev_mode(const struct weir_iodev *d);
 WEIR_API struct weir_ioas *weir_iodev_ioas(const struct weir_iodev *d);
 WEIR_API const struct weir_mode_report *weir_iodev_report(const struct weir_iodev *d);
 WEIR_API struct weir *weir_iodev_handle(const struct weir_iodev *d);
+/* In vdpa mode: the device node, for the requests of vhost; it stays the device's. Else -1. */
+WEIR_API int weir_iodev_fd(const struct weir_iodev *d);
 /* Name for messages: the last part of the sysfs path, or "vfio-user:PATH". */
 WEIR_API const char *weir_iodev_name(const struct weir_iodev *d);
 

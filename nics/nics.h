@@ -22,6 +22,8 @@ struct weir_pci_id {
 	const char *name;
 };
 
+struct weir_port_open_opts;
+
 /**
  * struct weir_driver - a driver for PCI NICs, or for ports without PCI
  * @name: "igb"
@@ -30,6 +32,7 @@ struct weir_pci_id {
  *         op; on failure @d stays the caller's and is as it was
  * @scheme: for drivers without PCI: the part of a device string before the colon ("pcap")
  * @open: for drivers without PCI: make a port of the part after the colon
+ * @open_mapped: the same for devices that memory is mapped for
  */
 struct weir_driver {
 	const char *name;
@@ -37,6 +40,8 @@ struct weir_driver {
 	int (*probe)(struct weir_pci *d, const char *name, struct weir_port **out);
 	const char *scheme;
 	int (*open)(struct weir *w, const char *name, const char *rest, struct weir_port **out);
+	int (*open_mapped)(struct weir_iommu *iommu, const char *name, const char *rest,
+			   const struct weir_port_open_opts *opts, struct weir_port **out);
 };
 
 /* All drivers, NULL at the end. */
@@ -75,7 +80,8 @@ WEIR_API int weir_devstr_split(const char *devstr, char *name, size_t size, enum
  * weir_port_open() - make a port of a device string
  * @iommu: place for address spaces; arenas must exist before
  * @devstr: "0000:03:00.0", "03:00.0", either with ",mode=MODE" (which goes before @opts),
- *          "vfio-user:PATH", "vhost-user:PATH", "vhost:PATH", "null:", "pcap:in.pcap,out.pcap";
+ *          "vfio-user:PATH", "vhost-user:PATH", "vhost:PATH",
+ *          "vdpa:/dev/vhost-vdpa-N", "null:", "pcap:in.pcap,out.pcap";
  *          files that were handed in: "fd:N" or "fd:N,bdf=0000:03:00.0"
  *          (a VFIO cdev), "vfio-user:fd=N" (a connected socket); they are taken, and closed with
  *          the port or on failure

@@ -168,7 +168,8 @@ static int open_named(struct weir_iommu *iommu, const char *devstr,
 	if (weir_bdf_parse(name, &bdf))
 		return weir_fail(w, EINVAL, "device-string",
 				 "\"%s\" is no device: take a PCI address (0000:03:00.0), "
-				 "vfio-user:SOCKET, vhost-user:SOCKET, vhost:SOCKET, null: or "
+				 "vfio-user:SOCKET, vhost-user:SOCKET, vhost:SOCKET, "
+				 "vdpa:DEVICE, null: or "
 				 "pcap:IN,OUT",
 				 devstr);
 	return open_pci(iommu, bdf, &o, out);
@@ -182,6 +183,9 @@ int weir_port_open(struct weir_iommu *iommu, const char *devstr,
 	const struct weir_driver *drv = weir_driver_for_scheme(devstr);
 	const char *path = weir_user_path(devstr);
 
+	if (drv && drv->open_mapped)
+		return drv->open_mapped(iommu, devstr, strchr(devstr, ':') + 1, opts ? opts : &none,
+					out);
 	if (drv)
 		return drv->open(w, devstr, strchr(devstr, ':') + 1, out);
 	if (path)

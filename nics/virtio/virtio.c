@@ -219,6 +219,8 @@ static void virtio_stop(struct weir_port *p)
 {
 	struct virtio_net *v = virtio_net_of(p);
 
+	if (v->t->ops->suspend)
+		v->t->ops->suspend(v->t);
 	v->t->ops->reset(v->t);
 	v->t->ops->set_dma(v->t, false);
 	virtio_revive_end(v);
@@ -332,7 +334,7 @@ static int configure_txq(struct virtio_net *v, unsigned i)
 
 static int configure_ctrl(struct virtio_net *v)
 {
-	struct weir_arena *a = v->port.conf.arena;
+	struct weir_arena *a = virtio_ctrl_arena(v);
 
 	if (!(v->offered & VIRTIO_NET_F_CTRL_VQ))
 		return 0;
@@ -359,8 +361,8 @@ static void virtio_unconfigure(struct weir_port *p)
 		free(v->tx[i].ind_bufs);
 		p->txq[i] = NULL;
 	}
-	virtio_vq_free(&v->ctrl.vq, a);
-	weir_arena_free(a, v->ctrl.mem);
+	virtio_vq_free(&v->ctrl.vq, virtio_ctrl_arena(v));
+	weir_arena_free(virtio_ctrl_arena(v), v->ctrl.mem);
 	v->ctrl.mem = NULL;
 	free(v->rx);
 	free(v->tx);

@@ -51,6 +51,7 @@ struct virtio_queue_conf {
  *                index to, or NULL where @kick must be called
  * @kick: tell the device about new buffers; absent where each queue has a doorbell
  * @set_dma: let the device reach memory, or not
+ * @suspend: before a reset: finish what is under way and stand still. Absent where that is not done
  * @max_vectors: interrupt vectors there are
  * @vectors: make @n vectors usable, 0 takes them away
  * @vector_fd: eventfd of one
@@ -74,6 +75,7 @@ struct virtio_transport_ops {
 			    volatile void **doorbell);
 	void (*kick)(struct virtio_transport *t, unsigned index);
 	int (*set_dma)(struct virtio_transport *t, bool on);
+	void (*suspend)(struct virtio_transport *t);
 	int (*max_vectors)(struct virtio_transport *t);
 	int (*vectors)(struct virtio_transport *t, unsigned n);
 	int (*vector_fd)(struct virtio_transport *t, unsigned i);
@@ -94,6 +96,8 @@ struct virtio_transport_ops {
  * @is_process: the device is one
  * @translated: device addresses are IOVAs, so VIRTIO_F_ACCESS_PLATFORM must be negotiated
  * @direct_mq: queue pairs are in use once they are enabled: no control queue is needed for that
+ * @ctrl_arena: where the control queue lives, if not with the others
+ * @ctrl_dma: how the device sees that
  */
 struct virtio_transport {
 	const struct virtio_transport_ops *ops;
@@ -104,6 +108,8 @@ struct virtio_transport {
 	bool is_process;
 	bool translated;
 	bool direct_mq;
+	struct weir_arena *ctrl_arena;
+	struct weir_dma ctrl_dma;
 };
 
 /**
@@ -126,6 +132,14 @@ void virtio_pci_abandon(struct virtio_transport *t);
  */
 int virtio_user_open(struct weir *w, const char *name, const char *rest,
 		     struct virtio_transport **out);
+
+/* The transport by the kernel's vhost-net and a TAP interface; likewise. */
+int virtio_tap_open(struct weir *w, const char *name, const char *rest,
+		    struct virtio_transport **out);
+
+/* The vhost-vdpa transport; likewise. */
+int virtio_vdpa_open(struct weir_iommu *iommu, const char *name, const char *rest,
+		     const struct weir_port_open_opts *opts, struct virtio_transport **out);
 
 /* --- rings --- */
 
@@ -469,6 +483,17 @@ static inline bool virtio_has(const struct virtio_net *v, uint64_t feature)
 static inline bool virtio_failed(const struct weir_port *p)
 {
 	return weir_port_failed(p);
+}
+
+/* Where the control queue lives, and how the device sees that. */
+static inline struct weir_arena *virtio_ctrl_arena(const struct virtio_net *v)
+{
+	return v->t->ctrl_arena ? v->t->ctrl_arena : v->port.conf.arena;
+}
+
+static inline const struct weir_dma *virtio_ctrl_dma(const struct virtio_net *v)
+{
+	return v->t->ctrl_arena ? &v->t->ctrl_dma : &v->t->dma;
 }
 
 /* Queue pairs that the device must serve. */

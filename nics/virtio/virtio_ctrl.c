@@ -19,7 +19,7 @@ static uint16_t ctrl_post(struct virtio_net *v, unsigned len, const bool packed)
 	struct virtio_ctrl_mem *m = v->ctrl.mem;
 	struct virtio_vq *vq = &v->ctrl.vq;
 	struct virtio_post po = vq_post_begin(vq);
-	const struct weir_dma *dma = &v->t->dma;
+	const struct weir_dma *dma = virtio_ctrl_dma(v);
 	uint16_t head = vq_next_id(vq);
 
 	vq_put(vq, &po, head, weir_dma_iova(dma, &m->class), 2, VIRTQ_DESC_F_NEXT, packed);
