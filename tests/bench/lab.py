@@ -142,9 +142,11 @@ class Lab:
     def dpdk(self, ring, burst, options, huge=True):
         huge = huge and self.huge
         wide = "--force-max-simd-bitwidth=512" if "packed_vq=1,mrg_rxbuf=0,vec" in options else ""
-        return (f"{self.testpmd} -l 0,1 --main-lcore 0 --no-pci --in-memory --iova-mode=va "
-                f"{'--single-file-segments ' if huge else ''}--no-telemetry -m {256 if huge else 96} {'' if huge else '--no-huge'} "
-                f"{wide} --vdev=net_virtio_user0,path=SOCK,queues=1,queue_size={ring}{options} -- "
+        memory = ("--in-memory --single-file-segments -m 256" if huge else
+                  "--no-huge --no-shconf -m 96")
+        return (f"{self.testpmd} -l 0,1 --main-lcore 0 --no-pci --iova-mode=va --no-telemetry "
+                f"{memory} {wide} "
+                f"--vdev=net_virtio_user0,path=SOCK,queues=1,queue_size={ring}{options} -- "
                 f"--forward-mode=macswap --burst={burst} --txd={ring} --rxd={ring} "
                 f"--total-num-mbufs=8192 --no-mlockall --auto-start")
 

@@ -25,15 +25,18 @@ static inline void peer_init(const char *vdev0, const char *vdev1)
 	argv[n++] = (char *)"-l";
 	argv[n++] = cpu;
 	argv[n++] = (char *)"--no-pci";
-	argv[n++] = (char *)"--in-memory";
-	argv[n++] = (char *)"--single-file-segments";
+	if (getenv("PEER_NO_HUGE")) {
+		argv[n++] = (char *)"--no-huge";
+		argv[n++] = (char *)"--no-shconf";
+	} else {
+		argv[n++] = (char *)"--in-memory";
+		argv[n++] = (char *)"--single-file-segments";
+	}
 	argv[n++] = (char *)"--iova-mode=va";
 	argv[n++] = (char *)"--no-telemetry";
 	argv[n++] = (char *)"--log-level=error";
 	argv[n++] = (char *)"-m";
 	argv[n++] = (char *)"256";
-	if (getenv("PEER_NO_HUGE"))
-		argv[n++] = (char *)"--no-huge";
 	if (vdev0) {
 		argv[n++] = (char *)"--vdev";
 		argv[n++] = (char *)vdev0;
