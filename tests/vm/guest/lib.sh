@@ -236,9 +236,10 @@ forward_stop() {
 	return $status
 }
 
-# pinned: pages that the kernel holds for devices
+# pinned: pages that the kernel holds for devices; its counters are a processor's each, and added up when asked
 pinned() {
-	awk '$1 == "nr_foll_pin_acquired" { n += $2 } $1 == "nr_foll_pin_released" { n -= $2 } END { print n }' \
+	cat /proc/sys/vm/stat_refresh >/dev/null 2>&1
+	awk '$1 == "nr_foll_pin_acquired" { n += $2 } $1 == "nr_foll_pin_released" { n -= $2 } END { print n + 0 }' \
 		/proc/vmstat
 }
 
@@ -248,21 +249,21 @@ mapped() {
 		"/sys/kernel/debug/iommu/intel/$DUT1/domain_translation_struct" 2>/dev/null | grep -c '^0x'
 }
 
-# held: what devices have of memory
-held() {
-	printf '%s hugepages free, %s pages pinned, %s mapped' "$(hugepages Free)" "$(pinned)" "$(mapped)"
-}
+# held: what devices have of memory, but for what the kernel pins for a moment itself
+held() { printf '%s hugepages free, %s mapped' "$(hugepages Free)" "$(mapped)"; }
 
-# nothing_held BEFORE: as it was; the kernel adds its counters up now and then only
+# nothing_held BEFORE: no page is pinned, and the rest is as it was
 nothing_held() {
-	note "$(held); before: $1"
-	[ "$(held)" = "$1" ]
+	local pins
+	pins=$(pinned)
+	note "$(held), $pins pages pinned; before: $1"
+	[ "$(held)" = "$1" ] && [ "$pins" = 0 ]
 }
 
 # reach MODE: whether the IOMMU leads the NICs to memory, as far as there is one
 reach() {
-	note "$(held)"
-	[ "$1" = noiommu ] || [ "$(mapped)" -gt 0 ]
+	note "$(held), $(pinned) pages pinned"
+	[ "$1" = noiommu ] || { [ "$(mapped)" -gt 0 ] && [ "$(pinned)" -gt 0 ]; }
 }
 
 # mode_round MODE: all that each way to claim a device must be able to do
