@@ -210,7 +210,7 @@ static const char *config_at(int argc, char **argv, int i, int *took)
 		return NULL;
 	if (argv[i][strlen(opt)] == '=')
 		return argv[i] + strlen(opt) + 1;
-	if (argv[i][strlen(opt)] || i + 1 == argc)
+	if (argv[i][strlen(opt)] || i + 1 == argc || !argv[i + 1])
 		return NULL;
 	*took = 2;
 	return argv[i + 1];

@@ -149,7 +149,7 @@ WEIR_API void weir_arena_free(struct weir_arena *a, void *p);
 struct weir_dma {
 	char *va_base;
 	weir_iova_t iova_base;
-	const weir_iova_t *pages;
+	const uint64_t *pages;
 };
 
 /**

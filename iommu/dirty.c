@@ -33,7 +33,7 @@ int weir_hwpt_dirty_read(struct weir_hwpt *h, weir_iova_t iova, uint64_t len, ui
 		.size = sizeof(cmd),
 		.hwpt_id = h->id,
 		.flags = keep ? UAPI_DIRTY_KEEP : 0,
-		.iova = iova,
+		.iova = (__u64)iova,
 		.length = len,
 		.page_size = page,
 		.data = (uintptr_t)bitmap,

@@ -161,7 +161,7 @@ struct weir_ioas {
 	struct weir_hwpt *hwpts; /* hwpt.c: page tables made of it */
 	int fd;			 /* group.c: the container */
 	bool ready;		 /* group.c: an IOMMU driver has been set */
-	weir_iova_t *pages;	 /* phys.c: physical address of each page of the window */
+	uint64_t *pages;	 /* phys.c: physical address of each page of the window */
 	struct vu_user *users;	 /* vfio_user.c: devices and PASIDs attached */
 	struct vdpa_user *vdpas; /* vdpa.c: likewise */
 };

@@ -102,7 +102,7 @@ static size_t page_of(const struct weir_ioas *as, const struct weir_iova_map *m)
 
 int weir_phys_map(struct weir_ioas *as, const struct weir_iova_map *m)
 {
-	weir_iova_t *page = &as->pages[page_of(as, m)];
+	uint64_t *page = &as->pages[page_of(as, m)];
 	char path[PATH_MAX];
 	int fd, err = 0;
 

@@ -15,7 +15,7 @@
 /* What a loop over buffers keeps in registers. */
 struct xlate {
 	weir_iova_t base;
-	const weir_iova_t *pages;
+	const uint64_t *pages;
 };
 
 /* The name of what stands in both kinds. */

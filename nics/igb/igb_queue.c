@@ -62,7 +62,7 @@ static int rxq_create(struct igb *g, unsigned index)
 		return -ENOMEM;
 	}
 	q->q.dma = *weir_pci_dma(g->pci);
-	q->q.burst = rx_fn(c->offloads, q->q.dma.pages);
+	q->q.burst = rx_fn(c->offloads, q->q.dma.pages != NULL);
 	q->q.port = &g->port;
 	q->q.index = index;
 	q->tail = g->bar + IGB_RDT(index);

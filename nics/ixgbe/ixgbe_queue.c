@@ -71,7 +71,7 @@ static int rxq_create(struct ixgbe *x, unsigned index)
 		return -ENOMEM;
 	}
 	q->q.dma = *weir_pci_dma(x->pci);
-	q->q.burst = rx_fn(c->offloads, q->q.dma.pages);
+	q->q.burst = rx_fn(c->offloads, q->q.dma.pages != NULL);
 	q->q.port = &x->port;
 	q->tail = ixgbe_doorbell(x, IXGBE_RDT(index));
 	q->size = (uint16_t)c->rx_desc;

@@ -14,7 +14,7 @@ static weir_iova_t fake_phys_table[FAKE_PHYS_PAGES];
 /* Whether tests run as without an IOMMU; a row of their groups. */
 static bool fake_phys;
 
-static inline const weir_iova_t *fake_phys_pages(void)
+static inline const uint64_t *fake_phys_pages(void)
 {
 	for (unsigned i = 0; i < FAKE_PHYS_PAGES; i++)
 		fake_phys_table[i] = UINT64_C(0x7000000000) +
