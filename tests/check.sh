@@ -106,6 +106,7 @@ portability() {
 
 vm() {
 	suite "vm self-test" make vm-selftest
+	suite "vm vhost-user" tests/vm/vhost.sh build
 	suite "vm" make vm-check
 }
 
