@@ -205,6 +205,13 @@ static enum fwd_ask asked(const struct fwd_worker *w)
 	return __atomic_load_n(&w->asked, __ATOMIC_ACQUIRE);
 }
 
+/* Only from @was: what another thread asks for meanwhile is not overwritten, and answered next. */
+static bool turn(struct fwd_worker *w, enum fwd_ask was, enum fwd_ask to)
+{
+	return __atomic_compare_exchange_n(&w->asked, &was, to, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
+}
+
 void fwd_leave(struct fwd_worker *w, struct weir_port *p)
 {
 	w->leaving = p;
@@ -228,7 +235,9 @@ bool fwd_paused(const struct fwd_worker *w)
 
 void fwd_resume(struct fwd_worker *w)
 {
-	ask(w, FWD_GO_ON);
+	/* A pause becomes one that is kept at any time, and never the other way. */
+	if (!turn(w, FWD_PAUSE, FWD_GO_ON))
+		turn(w, FWD_PAUSED, FWD_GO_ON);
 }
 
 /* Routes keep their order; what waited for a ring that goes is given up. */
@@ -255,13 +264,13 @@ static void answer(struct fwd_worker *w)
 {
 	if (asked(w) == FWD_LEAVE) {
 		fwd_take_out(w, w->leaving);
-		ask(w, FWD_GO_ON);
+		turn(w, FWD_LEAVE, FWD_GO_ON);
 		return;
 	}
-	ask(w, FWD_PAUSED);
+	if (!turn(w, FWD_PAUSE, FWD_PAUSED))
+		return;
 	while (asked(w) == FWD_PAUSED && !__atomic_load_n(w->stop, __ATOMIC_RELAXED))
 		weir_sleep_us(PAUSE_US);
-	ask(w, FWD_GO_ON);
 }
 
 unsigned fwd_pass(struct fwd_worker *w)

@@ -109,7 +109,8 @@ bool fwd_left(const struct fwd_worker *w);
 
 /*
  * Ask a running worker to wait, touching no queue and no cache, until fwd_resume(). It does once
- * fwd_paused() says so.
+ * fwd_paused() says so. fwd_resume() takes back a pause that was not kept yet, too, and nothing else
+ * that was asked for; the worker may be asked the next thing at once.
  */
 void fwd_pause(struct fwd_worker *w);
 bool fwd_paused(const struct fwd_worker *w);

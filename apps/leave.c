@@ -54,6 +54,9 @@ static bool wait_workers(struct rt *rt, bool (*done)(const struct fwd_worker *w)
 
 bool rt_pause(struct rt *rt)
 {
+	/* A worker that was too late for an earlier question may not be asked another. */
+	if (!wait_workers(rt, fwd_left))
+		return false;
 	for (unsigned i = 0; i < rt->n_running; i++)
 		fwd_pause(rt->workers[i]);
 	if (wait_workers(rt, fwd_paused))
@@ -70,6 +73,8 @@ void rt_resume(struct rt *rt)
 
 bool rt_out_of_loops(struct rt *rt, struct weir_port *p)
 {
+	if (!wait_workers(rt, fwd_left))
+		return false;
 	for (unsigned i = 0; i < rt->n_running; i++)
 		fwd_leave(rt->workers[i], p);
 	/* Before the run there are workers already, but no threads. */

@@ -427,6 +427,33 @@ static void test_stop_paused(void **state)
 	pthread_join(fw[0]->thread, NULL);
 }
 
+/* Asked to leave before it saw that the pause is over, a worker leaves; a pause given up is none. */
+static void test_leave_after_pause(void **state)
+{
+	(void)state;
+	fw[0]->n_routes = 0;
+	assert_int_equal(pthread_create(&fw[0]->thread, NULL, fwd_run, fw[0]), 0);
+	for (unsigned i = 0; i < 50; i++) {
+		fwd_pause(fw[0]);
+		assert_true(eventually(fwd_paused, fw[0]));
+		fw[0]->routes[0].rxq = rx->port.rxq[0];
+		fw[0]->routes[0].txq = tx->port.txq[0];
+		fw[0]->n_routes = 1;
+		fwd_resume(fw[0]);
+		fwd_leave(fw[0], &tx->port);
+		assert_true(eventually(fwd_left, fw[0]));
+		assert_int_equal(__atomic_load_n(&fw[0]->n_routes, __ATOMIC_RELAXED), 0);
+	}
+	for (unsigned i = 0; i < 20000; i++) {
+		fwd_pause(fw[0]);
+		fwd_resume(fw[0]);
+	}
+	fwd_leave(fw[0], &tx->port);
+	assert_true(eventually(fwd_left, fw[0]));
+	stop = 1;
+	pthread_join(fw[0]->thread, NULL);
+}
+
 static int quiet_fd;
 
 static int quiet_intr_fd(struct weir_port *p, unsigned q)
@@ -465,11 +492,22 @@ static void test_sleep_undrained(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_forward),  T(test_ring_full),	T(test_give_up),
-		T(test_segments), T(test_swap),		T(test_rewrite),
-		T(test_budget),	  T(test_budget_jumbo), T(test_budget_two_workers),
-		T(test_drain),	  T(test_bad_cpu),	T(test_capture),
-		T(test_leave),	  T(test_stop_paused),	T(test_sleep_undrained),
+		T(test_forward),
+		T(test_ring_full),
+		T(test_give_up),
+		T(test_segments),
+		T(test_swap),
+		T(test_rewrite),
+		T(test_budget),
+		T(test_budget_jumbo),
+		T(test_budget_two_workers),
+		T(test_drain),
+		T(test_bad_cpu),
+		T(test_capture),
+		T(test_leave),
+		T(test_stop_paused),
+		T(test_sleep_undrained),
+		T(test_leave_after_pause),
 	};
 
 	return cmocka_run_group_tests_name("fwd", tests, NULL, NULL);
