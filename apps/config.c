@@ -177,19 +177,87 @@ static int add_devices(struct reader *r, json_object *v)
 	return -1;
 }
 
+/* More than any file that was meant. */
+#define FILE_MAX (256u << 10)
+
+static int no_object(const struct reader *r, unsigned line, const char *why)
+{
+	return app_usage(r->cmd,
+			 "%s: line %u: %s; it must be one JSON object, { \"devices\": [...], "
+			 "\"queues\": 2 }.",
+			 r->file, line, why);
+}
+
+/* The whole file in brackets, so that what stands behind its value is seen, too. To be freed. */
+static int bracketed(struct reader *r, char **out, size_t *len)
+{
+	FILE *f = fopen(r->file, "re");
+	char *text = malloc(FILE_MAX + 4);
+	int err = f && text ? 0 : errno;
+	size_t n = 0;
+
+	if (!err) {
+		n = fread(text + 1, 1, FILE_MAX + 1, f);
+		err = ferror(f) ? errno : n > FILE_MAX ? EFBIG : 0;
+	}
+	if (f)
+		fclose(f);
+	if (err) {
+		free(text);
+		return app_usage(r->cmd, "%s cannot be read: %s.", r->file, weir_strerror(err));
+	}
+	text[0] = '[';
+	memcpy(text + 1 + n, "\n]", 3);
+	*out = text;
+	*len = n + 3;
+	return -1;
+}
+
+/* Return: -1 and the object, or an exit status. */
+static int parse_file(struct reader *r, json_object **out)
+{
+	struct json_tokener *t;
+	enum json_tokener_error e;
+	json_object *all, *one;
+	unsigned line = 1;
+	size_t len = 0, end;
+	char *text = NULL;
+	int status = bracketed(r, &text, &len);
+
+	if (!text)
+		return status;
+	t = json_tokener_new();
+	if (!t) {
+		free(text);
+		return no_memory(r);
+	}
+	all = json_tokener_parse_ex(t, text, (int)len);
+	e = json_tokener_get_error(t);
+	end = json_tokener_get_parse_end(t);
+	for (size_t i = 0; i < end && i < len - 2; i++)
+		line += text[i] == '\n';
+	one = all && json_object_array_length(all) == 1 ? json_object_array_get_idx(all, 0) : NULL;
+	if (e == json_tokener_continue)
+		status = no_object(r, line, "it ends in the middle");
+	else if (e != json_tokener_success)
+		status = no_object(r, line, json_tokener_error_desc(e));
+	else if (end != len || !json_object_is_type(one, json_type_object))
+		status = no_object(r, line, "this is something else");
+	else
+		*out = json_object_get(one);
+	json_object_put(all);
+	json_tokener_free(t);
+	free(text);
+	return status;
+}
+
 static int read_file(struct reader *r)
 {
-	json_object *root = json_object_from_file(r->file);
-	int status = -1;
+	json_object *root = NULL;
+	int status = parse_file(r, &root);
 
-	if (!json_object_is_type(root, json_type_object)) {
-		const char *why = root ? "it is no JSON object\n" : json_util_get_last_err();
-
-		/* json-c names the file itself where it could not be read. */
-		fprintf(stderr, "weir %s: %s: %s", r->cmd->name, r->file, why ? why : "no JSON\n");
-		json_object_put(root);
-		return APP_USAGE;
-	}
+	if (status >= 0)
+		return status;
 	json_object_object_foreach(root, key, v)
 	{
 		status = strcmp(key, "devices") ? add_option(r, key, v) : add_devices(r, v);

@@ -177,6 +177,8 @@ echo '{ "devices": ["null:64", "null:64"], "duration": 1, "json": true }' > run.
 try "l2fwd: devices and options from a file" 0 '"forwarded"' "$weir" l2fwd --config run.json
 echo '{ "devices": ["null:64", "null:64"], "speed": 9 }' > bad.json
 try "l2fwd: a file with a word that is no option" 2 '"speed" is no option' "$weir" l2fwd --config bad.json
+printf '{ "devices": ["null:64", "null:64"],\n  "duration" 1 }\n' > bad.json
+try "l2fwd: a file that is no JSON" 2 "bad.json: line 2: " "$weir" l2fwd --config bad.json
 try "l2fwd: no file" 2 "No such file" "$weir" l2fwd --config none.json
 try "bad mode of one device" 1 "after the address of a device" "$weir" l2fwd 0000:ff:1f.7,mode=vdpa null:
 try "other option of one device" 1 "after the address of a device" "$weir" capture 0000:ff:1f.7,node=1 -w x.pcap

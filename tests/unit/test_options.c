@@ -344,6 +344,8 @@ static void test_config(void **state)
 	assert_int_equal(o.rt.queues, 5);
 	assert_int_equal(o.rt.mode, WEIR_MODE_CDEV);
 	assert_int_equal(o.rt.n_devs, 4);
+	assert_int_equal(with_config(&o, "{ \"queues\": 3 }\n// end", "--config % a b"), -1);
+	assert_int_equal(o.rt.queues, 3);
 	/* After "--" all is a device. */
 	assert_int_equal(with_config(&o, text, "-- --config %"), -1);
 	assert_int_equal(o.rt.n_devs, 2);
@@ -363,6 +365,10 @@ static void test_config_bad(void **state)
 		"{\"devices\":[\"a\",{\"device\":\"b\",\"moed\":\"cdev\"}]}",
 		"{\"devices\":[\"a\",{\"device\":\"b\",\"mode\":1}]}",
 		"{\"devices\":[\"a\",{\"device\":1}]}",
+		"{\"queues\":1} x",
+		"{\"queues\":1},{\"queues\":2}",
+		"{\"queues\":1}],[{}",
+		"null",
 		"{\"queue\":1}",
 		"{\"queues\":1.5}",
 		"{\"queues\":true}",
