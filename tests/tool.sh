@@ -180,10 +180,10 @@ try "l2fwd: a file with a word that is no option" 2 '"speed" is no option' "$wei
 printf '{ "devices": ["null:64", "null:64"],\n  "duration" 1 }\n' > bad.json
 try "l2fwd: a file that is no JSON" 2 "bad.json: line 2: " "$weir" l2fwd --config bad.json
 try "l2fwd: no file" 2 "No such file" "$weir" l2fwd --config none.json
-try "bad mode of one device" 1 "after the address of a device" "$weir" l2fwd 0000:ff:1f.7,mode=vdpa null:
+try "bad mode of one device" 1 "after the address of a device" "$weir" l2fwd 0000:ff:1f.7,mode=pci null:
 try "other option of one device" 1 "after the address of a device" "$weir" capture 0000:ff:1f.7,node=1 -w x.pcap
 try "mode of one device" 1 "0000:ff:1f.7" "$weir" capture 0000:ff:1f.7,mode=type1 -w x.pcap
-try "unknown scheme" 1 "is no device" "$weir" capture tap:x -w x.pcap
+try "unknown scheme" 1 "is no device" "$weir" capture tun:x -w x.pcap
 try "bind: unknown device" 1 "no-device" "$weir" bind 0000:99:00.0
 try "null: with nonsense" 1 "frame length" "$weir" l2fwd null:13 null:
 try "null: too long" 1 "frame length" "$weir" l2fwd null:99999 null:
