@@ -11,18 +11,25 @@
 
 /*
  * A file that is cut short under us would end this process (SIGBUS). Where the front end allows it,
- * seal it against that; where not, it is the front end (not its guest) that is trusted.
+ * seal it against that, and only then look how long it is; where not, it is the front end (not its
+ * guest) that is trusted. *@len, what is to be mapped, becomes whole pages of the file: huge ones
+ * can be mapped but not unmapped in parts, and regions of a guest end where they like.
  */
-static int check_file(int fd, uint64_t need)
+static int check_file(int fd, uint64_t *len)
 {
 	struct stat st;
 
+	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
 	if (fstat(fd, &st))
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return 0;
-	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
-	return (uint64_t)st.st_size < need ? -ERANGE : 0;
+	if ((uint64_t)st.st_size < *len)
+		return -ERANGE;
+	if (st.st_blksize > 0)
+		*len = (*len + (uint64_t)st.st_blksize - 1) / (uint64_t)st.st_blksize *
+		       (uint64_t)st.st_blksize;
+	return 0;
 }
 
 static int map_region(struct vhost_map *m, const struct vhost_region *r, int fd)
@@ -33,7 +40,7 @@ static int map_region(struct vhost_map *m, const struct vhost_region *r, int fd)
 	if (!r->size || r->size > MOST || r->mmap_off > MOST || r->guest_addr + r->size < r->size ||
 	    r->user_addr + r->size < r->size)
 		return -EINVAL;
-	err = check_file(fd, len);
+	err = check_file(fd, &len);
 	if (err)
 		return err;
 	/* From the file's start: the offset need not be a multiple of its page size. */
