@@ -253,12 +253,14 @@ static inline bool ring_has(const struct vhost_ring *r)
 /**
  * struct vhost_done - chains being given back together
  * @n: how many
+ * @bad: those among them that were no use, as far as the caller counts them
  * @head: packed: the first one's place; its flags are written last, and until then the front end,
  *        which looks at them in order, sees none
  * @head_flags: these
  */
 struct vhost_done {
 	unsigned n;
+	unsigned bad;
 	uint16_t head;
 	uint16_t head_flags;
 };

@@ -236,9 +236,15 @@ static int gather(struct vhost_port *v, struct vhost_ring *r, uint32_t need, str
 		/* The header lies in the first one whole, and somebody has to read 14 bytes. */
 		if (c->bad || !c->n || !c->write || (!m->n && c->len < r->hdr_len)) {
 			bad_chain(v, s);
-			if (m->n)
+			if (m->n) {
+				/* It goes back with the others. */
+				m->n++;
 				return -2;
+			}
 			ring_push(r, done, c->id, c->descs, 0);
+			/* The guest may add more while we look: the rest is for the next call. */
+			if (++done->bad == BURST)
+				return 0;
 			continue;
 		}
 		m->room += c->len;

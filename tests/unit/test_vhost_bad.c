@@ -441,6 +441,21 @@ static void offer(struct peer *p, unsigned q, const struct d *d, unsigned n)
 	}
 }
 
+/* Ring 0 anew, elsewhere and with @n descriptors, all of them zero. */
+static void put_big_ring(struct peer *p, unsigned n)
+{
+	struct vhost_vring_num get = { 0 };
+
+	post(p, VHOST_USER_GET_VRING_BASE, &get, sizeof(get), -1);
+	putnum(p, VHOST_USER_SET_VRING_NUM, 0, n);
+	putnum(p, VHOST_USER_SET_VRING_BASE, 0, 0);
+	put_area(p, 0, USER + AT_TABLE);
+	put64(p, VHOST_USER_SET_VRING_CALL, 0, p->call[0]);
+	put64(p, VHOST_USER_SET_VRING_KICK, 0, p->kick[0]);
+	service(p);
+	assert_true(linked(p));
+}
+
 static bool given_back(struct peer *p, unsigned q)
 {
 	char *ring = p->mem + AT_RING(q);
@@ -655,6 +670,61 @@ static void test_bad_receive_buffers(void **state)
 	}
 }
 
+/* A packet's second buffer is none: the packet is dropped, and both go back, none is lost. */
+static void test_bad_second_buffer(void **state)
+{
+	static const struct d two[] = { { DATA, 64, WRITE, 0 }, { UINT64_MAX, 64, WRITE, 1 } };
+	struct virtq_avail *a;
+	struct virtq_used *u;
+	struct weir_pkt pkt;
+	struct peer p;
+
+	(void)state;
+	peer_begin(&p, false);
+	peer_up(&p);
+	a = (void *)(p.mem + AT_RING(0) + AT_AVAIL);
+	u = (void *)(p.mem + AT_RING(0) + AT_USED);
+	offer(&p, 0, two, 2);
+	a->ring[1] = weir_le16(1);
+	a->idx = weir_le16(2);
+	env_packet(&p.e.be, &pkt, 1, 100, 0);
+	assert_int_equal(weir_tx_post(p.e.be.port->txq[0], &pkt, 1), 1);
+	assert_int_equal(weir_from_le16(u->idx), 2);
+	assert_int_equal(weir_from_le32(u->ring[1].id), 1);
+	peer_end(&p);
+}
+
+/*
+ * Many at once: a guest that adds more as fast as they are given back must not keep the worker, so
+ * one call takes a burst of them and no more.
+ */
+static void test_flood_of_bad_buffers(void **state)
+{
+	const unsigned n = 1024;
+	struct virtq_avail *a;
+	struct virtq_used *u;
+	struct weir_txq *q;
+	struct weir_pkt pkt;
+	struct peer p;
+
+	(void)state;
+	peer_begin(&p, false);
+	peer_up(&p);
+	put_big_ring(&p, n);
+	q = p.e.be.port->txq[0];
+	a = (void *)(p.mem + AT_TABLE + AT_AVAIL);
+	u = (void *)(p.mem + AT_TABLE + AT_USED);
+	a->idx = weir_le16((uint16_t)n);
+	for (unsigned call = 1; call <= 2; call++) {
+		env_packet(&p.e.be, &pkt, 1, 100, 0);
+		assert_int_equal(weir_tx_post(q, &pkt, 1), 0);
+		weir_pkt_free(p.e.be.cache, &pkt, 1);
+		assert_int_equal(weir_from_le16(u->idx), 64 * call);
+		assert_int_equal(q->stats.drops[WEIR_DROP_BAD_LEN], 64 * call);
+	}
+	peer_end(&p);
+}
+
 /* Rings of random bytes, made to look plausible now and then. Nothing may be read or lost. */
 static void test_ring_fuzz(void **state)
 {
@@ -716,6 +786,8 @@ int main(void)
 		cmocka_unit_test(test_chains),
 		cmocka_unit_test(test_bad_index),
 		cmocka_unit_test(test_bad_receive_buffers),
+		cmocka_unit_test(test_bad_second_buffer),
+		cmocka_unit_test(test_flood_of_bad_buffers),
 		cmocka_unit_test(test_ring_fuzz),
 	};
 
