@@ -13,8 +13,10 @@ static int usage(FILE *to)
 		    "Userspace NIC drivers over VFIO cdev and IOMMUFD, or vfio-user.\n\n");
 	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(commands); i++)
 		fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	fprintf(to, "\n`weir COMMAND --help` tells more. A device is named by its PCI address\n"
-		    "(0000:03:00.0), or vfio-user:SOCKET, null: or pcap:IN,OUT.\n");
+	fprintf(to,
+		"\n`weir COMMAND --help` tells more, `weir --version` which this is. A device is\n"
+		"a PCI address (0000:03:00.0), an open cdev fd:FD, vfio-user:SOCKET,\n"
+		"vhost-user:SOCKET, vhost:SOCKET, vdpa:DEVICE, tap:NAME, null: or pcap:IN,OUT.\n");
 	return to == stdout ? APP_OK : APP_USAGE;
 }
 

@@ -169,8 +169,7 @@ static int open_named(struct weir_iommu *iommu, const char *devstr,
 		return weir_fail(w, EINVAL, "device-string",
 				 "\"%s\" is no device: take a PCI address (0000:03:00.0), "
 				 "vfio-user:SOCKET, vhost-user:SOCKET, vhost:SOCKET, "
-				 "vdpa:DEVICE, null: or "
-				 "pcap:IN,OUT",
+				 "vdpa:DEVICE, tap:NAME, null: or pcap:IN,OUT",
 				 devstr);
 	return open_pci(iommu, bdf, &o, out);
 }

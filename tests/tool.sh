@@ -148,6 +148,9 @@ py write in.pcap 5000
 try "no command" 2 "usage: weir" "$weir"
 try "unknown command" 2 'no command "fly"' "$weir" fly
 try "--help" 0 "l2fwd" "$weir" --help
+for s in fd:FD vfio-user:SOCKET vhost-user:SOCKET " vhost:SOCKET" vdpa:DEVICE tap:NAME null: pcap:IN,OUT; do
+	try "--help: $s" 0 "$s" "$weir" --help
+done
 try "--version" 0 "weir " "$weir" --version
 for c in list top doctor bind release l2fwd capture; do
 	try "$c --help" 0 "usage: weir $c" "$weir" $c --help
@@ -398,6 +401,13 @@ import json, sys
 p = json.load(open("out"))["processes"][0]
 m = p["spaces"][p["devices"][0]["space"]]["mappings"]
 sys.exit(not (len(m) == 1 and m[0]["source"] == "arena" and m[0]["bytes"] > 1 << 20 and m[0]["write"]))'
+# What cannot be renewed is not shown, and comes back.
+gone() { for _ in $(seq 60); do [ -e "run/$1.json" ] || return 0; sleep 0.05; done; return 1; }
+mkdir run/$fwd.json.new
+check "list --tree: what was not renewed is not shown" gone $fwd
+rmdir run/$fwd.json.new
+for _ in $(seq 60); do [ -s run/$fwd.json ] && break; sleep 0.05; done
+check "list --tree: and is again once it can be" running $fwd
 cp run/$fwd.json keep.json
 kill -KILL $fwd && wait $fwd 2> /dev/null
 cp run/$fwd.json run/1.json # of a process that lives, but is another
