@@ -220,18 +220,23 @@ void publish_update(struct rt *rt)
 	if (!err && rename(tmp, path))
 		err = -errno;
 	if (err) {
-		rt->unpublished = true;
+		/* Rather nothing than what is no longer so; a full disk may have room the next time. */
 		unlink(tmp);
-		weir_info(rt->w, "%s cannot be written (%s): `weir list --tree` will not show this",
-			  path, weir_strerror(err));
+		unlink(path);
+		if (!rt->unpublished)
+			weir_info(rt->w,
+				  "%s cannot be written (%s): `weir list --tree` and `weir top` "
+				  "do not show this process until it can",
+				  path, weir_strerror(err));
 	}
+	rt->unpublished = err != 0;
 	json_object_put(o);
 	rt->published_ns = weir_now_ns();
 }
 
 void publish_tick(struct rt *rt)
 {
-	if (rt->published_ns && !rt->unpublished && weir_now_ns() - rt->published_ns > TICK_NS)
+	if (rt->published_ns && weir_now_ns() - rt->published_ns > TICK_NS)
 		publish_update(rt);
 }
 

@@ -153,7 +153,7 @@ struct rt {
 	char cap_path[4096];
 	/* what others see of it (publish.c) */
 	uint64_t published_ns;
-	bool unpublished; /* the folder cannot be written */
+	bool unpublished; /* the file could not be written, and that was said */
 };
 
 /**
