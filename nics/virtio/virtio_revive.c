@@ -7,7 +7,7 @@
  *  2. the owner of each queue pair comes by such a function. It has left the rings for good then:
  *     it takes all buffers back and makes both rings as new (only it may touch its cache);
  *  3. once each owner has been there, the control path reconnects, negotiates the same features,
- *     hands the rings over, and puts the usual functions back.
+ *     hands the rings over, and puts the usual functions back; if that fails half way, 2. comes again.
  * Packets that were with the device to be sent are lost, and counted.
  */
 #include "nics/virtio/virtio.h"
@@ -60,11 +60,18 @@ static unsigned away_reap(struct weir_txq *q)
 
 #define SWAP(place, fn) __atomic_store_n(&(place), fn, __ATOMIC_RELEASE)
 
+/* Each owner is to make its rings as new, once more if it has. */
+static void ask_owners(struct virtio_net *v)
+{
+	for (unsigned i = 0; i < WEIR_MAX_QUEUES; i++)
+		__atomic_store_n(&v->fresh[i], false, __ATOMIC_RELEASE);
+}
+
 static void send_away(struct virtio_net *v)
 {
 	const struct weir_port_conf *c = &v->port.conf;
 
-	memset(v->fresh, 0, sizeof(v->fresh));
+	ask_owners(v);
 	for (unsigned i = 0; i < c->n_rxq; i++) {
 		v->rx[i].live_burst = v->rx[i].base.burst;
 		SWAP(v->rx[i].base.burst, away_rx);
@@ -145,8 +152,14 @@ int virtio_service(struct weir_port *p)
 		send_away(v);
 		wake_all(v);
 	}
-	if (!all_fresh(v) || t->ops->reconnect(t) || come_back(v))
+	if (!all_fresh(v) || t->ops->reconnect(t))
 		return 0;
+	if (come_back(v)) {
+		/* It may have had some rings already, and used them. */
+		ask_owners(v);
+		wake_all(v);
+		return 0;
+	}
 	v->lost = false;
 	v->reconnects++;
 	call_back(v);

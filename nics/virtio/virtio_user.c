@@ -277,15 +277,18 @@ static int handshake(struct virtio_user *u)
 	return err;
 }
 
-/* Try once to have a connection. Return: 0, or negative errno without a message. */
+/* Try once to have a connection; on failure there is none. Return: 0 or negative errno. */
 static int attach(struct virtio_user *u)
 {
-	int fd = u->listener >= 0 ? vhost_accept(u->listener) : vhost_connect(u->o.path);
+	int fd = u->listener >= 0 ? vhost_accept(u->listener) : vhost_connect(u->o.path), err;
 
 	if (fd < 0)
 		return fd;
 	u->sock = fd;
-	return handshake(u);
+	err = handshake(u);
+	if (err)
+		drop(u, "vhost-user-refused", "first messages", reason(err));
+	return err;
 }
 
 static int first_connection(struct virtio_user *u)
@@ -339,6 +342,7 @@ static int user_reconnect(struct virtio_transport *t)
 {
 	struct virtio_user *u = to_user(t);
 	uint64_t now = weir_now_ns();
+	unsigned wait = u->retry_ms;
 	int err;
 
 	if (u->sock >= 0)
@@ -350,10 +354,10 @@ static int user_reconnect(struct virtio_transport *t)
 		u->retry_ms = RETRY_FIRST_MS;
 		return 0;
 	}
-	/* Twice as long each time; whoever waits for a connection need not hurry. */
+	/* Twice as long each time (one that was dropped counts); whoever waits for one need not hurry. */
 	if (err != -EAGAIN) {
-		u->retry_at = now + u->retry_ms * 1000000ull;
-		u->retry_ms = weir_min_u(2 * u->retry_ms, RETRY_MOST_MS);
+		u->retry_at = now + wait * 1000000ull;
+		u->retry_ms = weir_min_u(2 * wait, RETRY_MOST_MS);
 	}
 	return err;
 }
