@@ -14,7 +14,11 @@ WEIR_BEGIN_DECLS
 #define WEIR_BUF_SHIFT 6
 #define WEIR_BUF_NONE  UINT32_MAX
 
-/* Where packet data starts in a fresh buffer; a transport's own header goes right before it. */
+/*
+ * Where whoever makes a packet puts its data; a transport's own header goes right before it. A
+ * received packet says in its @off where its data starts, which can be earlier (virtio: behind the
+ * device's header, which begins at 64). At least 64 bytes in front of it are free.
+ */
 #define WEIR_BUF_HEADROOM 128
 /* Room for data behind the headroom: what a receive descriptor may be told. */
 #define WEIR_BUF_ROOM 2048
