@@ -38,7 +38,7 @@ pmd() {
 	stdbuf -oL "$testpmd" -l 0,1 --no-huge -m 256 --no-pci --file-prefix "weir$$" --vdev="$1" -- \
 		--forward-mode=io --auto-start --stats-period 3600 --no-flush-rx --no-lsc-interrupt \
 		--total-num-mbufs=16384 --rxq="$2" --txq="$2" --rxd=1024 --txd=1024 \
-		>pmd.log 2>&1 </dev/null &
+		>pmd.log 2>&1 </dev/null 3>&- &
 	pid=$!
 }
 pmd_end() { # SIGNAL
@@ -72,11 +72,15 @@ done
 # DPDK's virtio-user as the driver of our device.
 for packed in 1 0; do
 	for q in 1 4; do
-		rm -f fe.sock
-		timeout 60 "$echo" -q $q -r 4 "vhost:fe.sock" in.pcap >echo.log 2>&1 &
+		rm -f fe.sock go
+		mkfifo go
+		timeout 60 "$echo" -w -q $q -r 4 "vhost:fe.sock" in.pcap >echo.log 2>&1 <go &
 		e=$!
+		exec 3>go
 		socket_there fe.sock
 		pmd "net_virtio_user0,path=fe.sock,queues=$q,cq=1,queue_size=1024,packed_vq=$packed" $q
+		started
+		exec 3>&-
 		wait $e && grep -q "^20000 frames back through $q queues, 0 sent again" echo.log
 		result $? "virtio_user on our device, packed $packed, $q queues: 20,000 frames" echo.log pmd.log
 		pmd_end INT

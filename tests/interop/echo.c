@@ -3,17 +3,19 @@
  * echo: frames of a pcap file out of a port whose other side sends everything back, and each one
  * compared when it is back: every byte, and the order within its queue.
  *
- *   echo [-q QUEUES] [-r ROUNDS] [-b CONNECTIONS] DEV FILE.pcap
+ *   echo [-q QUEUES] [-r ROUNDS] [-b CONNECTIONS] [-w] DEV FILE.pcap
  *
  * Frame i takes queue i mod QUEUES. So few are under way at a time that nobody has to drop any. With
  * -b the other side may break off (and come back): what has not come back after a while is sent again,
  * and it goes on until there have been so many connections after the first (a front end) or in all.
- * Prints what passed; exits with 0 when all frames were back.
+ * With -w it begins when its standard input ends: a driver may set its device up more than once before
+ * it is ready, and frames that came before that are lost by right. Prints what passed; exits with 0 when all frames were back.
  */
 #include "core/clock.h"
 #include "nics/nics.h"
 
 #include <pcap/pcap.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,6 +144,15 @@ static void wait_for_link(void)
 	}
 }
 
+static void wait_for_word(void)
+{
+	struct pollfd word = { .fd = STDIN_FILENO, .events = POLLIN };
+	char c;
+
+	while (!poll(&word, 1, 1) || read(STDIN_FILENO, &c, 1) > 0)
+		weir_port_service(t.port);
+}
+
 /* Return: whether one was sent. */
 static bool send_one(unsigned q)
 {
@@ -264,14 +275,17 @@ int main(int argc, char **argv)
 {
 	unsigned rounds = 1;
 	uint64_t total, passed = 0;
+	bool word = false;
 	int c;
 
 	t.n_queues = 1;
-	while ((c = getopt(argc, argv, "q:r:b:")) != -1) {
+	while ((c = getopt(argc, argv, "q:r:b:w")) != -1) {
 		if (c == 'q')
 			t.n_queues = (unsigned)atoi(optarg);
 		else if (c == 'r')
 			rounds = (unsigned)atoi(optarg);
+		else if (c == 'w')
+			word = true;
 		else if (c == 'b')
 			t.breaks = (unsigned)atoi(optarg);
 		else
@@ -281,6 +295,8 @@ int main(int argc, char **argv)
 		return 2;
 	load(argv[optind + 1]);
 	open_port(argv[optind]);
+	if (word)
+		wait_for_word();
 	wait_for_link();
 	total = (uint64_t)t.n_frames * rounds;
 	for (unsigned q = 0; q < t.n_queues; q++)
