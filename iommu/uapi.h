@@ -241,6 +241,12 @@ struct uapi_vfio_detach_pt {
 /* Data of VFIO_DEVICE_FEATURE_GET: a part of a region as a dma-buf, for peer-to-peer mappings. */
 #define UAPI_VFIO_FEATURE_DMABUF 11
 
+/* What VFIO_DEVICE_FEATURE begins with. */
+struct uapi_vfio_feature {
+	__u32 argsz;
+	__u32 flags;
+};
+
 struct uapi_vfio_dmabuf {
 	__u32 region_index;
 	__u32 open_flags;

@@ -96,7 +96,7 @@ out:
 int weir_vfio_dmabuf(struct weir_iodev *d, unsigned region, uint64_t off, uint64_t len)
 {
 	struct {
-		struct vfio_device_feature head;
+		struct uapi_vfio_feature head;
 		struct uapi_vfio_dmabuf buf;
 	} cmd = {
 		.head = { .argsz = sizeof(cmd),

@@ -168,10 +168,11 @@ static int vdpa_set_features(struct virtio_transport *t, uint64_t features)
 
 static int vdpa_config_read(struct virtio_transport *t, unsigned off, void *buf, unsigned len)
 {
+	/* struct vhost_vdpa_config, whose end is open, with room */
 	struct {
-		struct vhost_vdpa_config head;
+		__u32 off, len;
 		uint8_t data[64];
-	} c = { .head = { .off = off, .len = len } };
+	} c = { .off = off, .len = len };
 	int err;
 
 	if (len > sizeof(c.data))

@@ -407,7 +407,7 @@ static void test_leave(void **state)
 	for (unsigned i = 0;
 	     i < 10000 && __atomic_load_n(&fw[0]->forwarded, __ATOMIC_RELAXED) < 400; i++)
 		weir_sleep_us(1000);
-	stop = 1;
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	pthread_join(fw[0]->thread, NULL);
 	assert_int_equal(fw[0]->forwarded, 400);
 	assert_int_equal(other->tx[0].n_sent, 400);
