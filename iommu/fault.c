@@ -3,6 +3,7 @@
 #include "iommu/internal.h"
 #include "iommu/uapi.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -82,6 +83,14 @@ static struct weir_fault decode(const struct uapi_pgfault *k)
 	};
 }
 
+/* The kernel reads nothing when the first group has more requests than there is room for. */
+static bool is_waiting(const struct weir_faults *f)
+{
+	struct pollfd p = { .fd = f->fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && p.revents & POLLIN;
+}
+
 int weir_faults_read(struct weir_faults *f, struct weir_fault *out, unsigned n)
 {
 	struct uapi_pgfault *k;
@@ -93,14 +102,16 @@ int weir_faults_read(struct weir_faults *f, struct weir_fault *out, unsigned n)
 		return -ENOMEM;
 	got = read(f->fd, k, n * sizeof(*k));
 	if (got < 0)
-		err = errno == EINVAL ? -EMSGSIZE : errno == EAGAIN ? 0 : -errno;
+		err = errno == EAGAIN ? 0 : -errno;
 	for (size_t i = 0; got > 0 && i < (size_t)got / sizeof(*k); i++)
 		out[i] = decode(&k[i]);
 	free(k);
-	if (err && err != -EMSGSIZE)
+	if (err)
 		return weir_fail(f->iommu->w, err, "faults", "reading page requests: %s",
 				 weir_strerror(err));
-	return err ? err : got > 0 ? (int)((size_t)got / sizeof(*k)) : 0;
+	if (got > 0)
+		return (int)((size_t)got / sizeof(*k));
+	return got == 0 && is_waiting(f) ? -EMSGSIZE : 0;
 }
 
 int weir_faults_answer(struct weir_faults *f, uint32_t cookie, bool mapped)

@@ -195,6 +195,10 @@ static void test_faults(void **state)
 	assert_int_equal(weir_faults_answer(f, 9, true), 0);
 	assert_int_equal(read(fake.faults.peer, &r, sizeof(r)), sizeof(r));
 	assert_int_equal(r.code, 0);
+	/* As the kernel does with a group larger than the room: readable, and nothing is read. */
+	assert_int_equal(send(fake.faults.peer, "", 0, 0), 0);
+	assert_int_equal(send(fake.faults.peer, "", 0, 0), 0);
+	assert_int_equal(weir_faults_read(f, got, 1), -EMSGSIZE);
 	assert_int_equal(weir_hwpt_destroy(h), 0);
 	assert_int_equal(weir_faults_destroy(f), 0);
 	assert_int_equal(weir_faults_destroy(NULL), 0);
