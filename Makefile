@@ -108,6 +108,7 @@ UNIT_WRAP_test_app_doctor := -Wl,--wrap=ioctl
 UNIT_WRAP_test_hwpt := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_hwpt_user := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_map := $(UNIT_WRAP_test_iommu)
+UNIT_WRAP_test_iommu_edges := $(UNIT_WRAP_test_iommu)
 UNIT_WRAP_test_vfio_user_sweep := $(patsubst %,-Wl$(COMMA)--wrap=%,calloc realloc socket connect \
 	sendmsg recvmsg poll mmap fcntl fstat eventfd)
 UNIT_WRAP_test_nicsim_assign := $(patsubst %,-Wl$(COMMA)--wrap=%,calloc sendmsg recvmsg \

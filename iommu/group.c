@@ -266,21 +266,31 @@ static void group_dev_close(struct weir_iodev *d)
 	d->group = NULL;
 }
 
+/* All, or none: compat containers outlive their groups, and would keep a part. */
+static int map_again(struct weir_ioas *as)
+{
+	for (struct weir_iova_map *m = as->maps; m; m = m->next) {
+		int err = group_as_map(as, m);
+
+		if (!err)
+			continue;
+		for (struct weir_iova_map *done = as->maps; done != m; done = done->next)
+			group_as_unmap(as, done);
+		return err;
+	}
+	return 0;
+}
+
 /* Give a container its IOMMU, and the mappings that were made or asked for before. */
 static int make_ready(struct weir_ioas *as)
 {
 	const struct weir_group_kind *k = as->be->kind;
 	int err = weir_ioctl(as->fd, VFIO_SET_IOMMU, (void *)k->type);
 
-	if (err < 0)
-		return err;
-	for (struct weir_iova_map *m = as->maps; m && !k->physical; m = m->next) {
-		err = group_as_map(as, m);
-		if (err)
-			return err;
-	}
-	as->ready = true;
-	return 0;
+	if (err >= 0)
+		err = k->physical ? 0 : map_again(as);
+	as->ready = !err;
+	return err;
 }
 
 static int enter(struct weir_iodev *d)
