@@ -45,7 +45,8 @@ int weir_phys_check(struct weir_ioas *as, const struct weir_iova_map *m)
 	const struct weir_arena *a = m->va ? weir_arena_of(w, m->va, m->len) : NULL;
 	size_t n = m->len >> WEIR_DMA_PAGE_SHIFT;
 
-	if (!a || !as->has_window ||
+	if (!a || m->va != weir_arena_info(a).base || m->len != weir_arena_info(a).size ||
+	    !as->has_window ||
 	    m->iova != as->window_iova + (uint64_t)((char *)m->va - weir_window(w).base))
 		return weir_fail(
 			w, EOPNOTSUPP, "noiommu-map",

@@ -4,7 +4,8 @@
 
 #include "iommu/internal.h"
 
-#define AT (1ull << 33)
+#define AT  (1ull << 33)
+#define MIB (1u << 20)
 
 static struct weir *w;
 static struct weir_iommu *iommu;
@@ -88,11 +89,39 @@ static void test_none_or_all(void **state)
 	free(va);
 }
 
+/* Nothing of a part could stand in the table of physical addresses. */
+static void test_part_without_iommu(void **state)
+{
+	struct weir_ioas *as;
+	struct weir_arena *a;
+	struct weir_dma dma;
+	uint64_t iova;
+	char *base;
+
+	(void)state;
+	fv_no_iommu();
+	assert_int_equal(weir_arena_create(w, 4u * MIB, WEIR_NODE_ANY, WEIR_ARENA_HUGE_ONLY, &a),
+			 0);
+	as = space(iommu, WEIR_MODE_NOIOMMU);
+	assert_int_equal(weir_ioas_map_arena(as, a, &dma), 0);
+	assert_int_equal(weir_ioas_unmap_arena(as, a), 0);
+	base = weir_arena_info(a).base;
+	iova = as->window_iova + (uint64_t)(base - weir_window(w).base);
+	unit_hush();
+	assert_int_equal(weir_ioas_map(as, base + 4096, 4096, iova + 4096, WEIR_PROT_RW),
+			 -EOPNOTSUPP);
+	assert_said("noiommu-map");
+	assert_null(as->maps);
+	assert_int_equal(weir_ioas_destroy(as), 0);
+	weir_arena_destroy(a);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_none_or_all),
+		T(test_part_without_iommu),
 	};
 
 	return cmocka_run_group_tests_name("iommu_edges", tests, NULL, NULL);
