@@ -63,18 +63,21 @@ int weir_hwpt_create(struct weir_iodev *d, struct weir_ioas *as, const struct we
 		     struct weir_hwpt **out)
 {
 	static const struct weir_hwpt_opts plain = { .flags = 0 };
-	int err;
+	int err = weir_iodev_check_ioas(d, as);
 
+	if (err)
+		return err;
 	o = o ? o : &plain;
 	if (d->be->mode != WEIR_MODE_CDEV || as->be != d->be)
 		return weir_fail(d->w, EOPNOTSUPP, "hwpt",
 				 "%s: page tables of its own need cdev mode, for the device and "
 				 "for the address space",
 				 d->name);
-	if (o->flags & ~(unsigned)ALL_FLAGS || (o->parent && o->parent->as != as))
+	if (o->flags & ~(unsigned)ALL_FLAGS || (o->parent && o->parent->as != as) ||
+	    (o->faults && o->faults->iommu != as->iommu))
 		return weir_fail(d->w, EINVAL, "hwpt",
 				 "%s: no page table with flags %#x; a parent must be of the same "
-				 "address space",
+				 "address space, a fault queue of the same weir_iommu_open()",
 				 d->name, o->flags);
 	err = weir_iommufd_hwpt(as, d->devid, o, out);
 	return err ? weir_hwpt_told(d->w, d->name, o, err) : 0;

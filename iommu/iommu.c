@@ -282,12 +282,29 @@ void weir_iodev_close(struct weir_iodev *d)
 		weir_iommu_close(iommu);
 }
 
+int weir_iodev_check_ioas(struct weir_iodev *d, const struct weir_ioas *as)
+{
+	if (as->iommu == d->iommu)
+		return 0;
+	return weir_fail(d->w, EINVAL, "ioas-place",
+			 "%s: the address space is of another weir_iommu_open() than the device: "
+			 "make it with the one that the device was opened with",
+			 d->name);
+}
+
 int weir_iodev_attach(struct weir_iodev *d, struct weir_ioas *as)
 {
-	int err;
+	int err = weir_iodev_check_ioas(d, as);
 
+	if (err)
+		return err;
 	if (d->as)
 		return weir_fail(d->w, EBUSY, "attach", "%s is attached already; detach it first",
+				 d->name);
+	if (d->shut)
+		return weir_fail(d->w, ENODEV, "attach",
+				 "%s could not be opened again in any other mode: close it, and "
+				 "open it anew",
 				 d->name);
 	if (as->be != d->be)
 		return weir_fail(d->w, EINVAL, "attach",
@@ -330,7 +347,7 @@ int weir_iodev_attach_default(struct weir_iodev *d, struct weir_ioas **as)
 		err = weir_ioas_default(d->iommu, mode, as);
 		if (!err)
 			err = weir_iodev_attach(d, *as);
-		if (!err || !d->automatic || next_mode(d, err))
+		if (!err || !d->automatic || d->shut || next_mode(d, err))
 			return err;
 		weir_info(d->w, "%s: %s mode passed over: %s", d->name, weir_mode_name(mode),
 			  d->report.why[mode]);
@@ -357,8 +374,10 @@ int weir_iodev_detach(struct weir_iodev *d)
 
 int weir_iodev_move(struct weir_iodev *d, struct weir_ioas *as)
 {
-	int err;
+	int err = weir_iodev_check_ioas(d, as);
 
+	if (err)
+		return err;
 	if (!d->as || as->be != d->be)
 		return weir_fail(d->w, EINVAL, "move",
 				 "%s: to be moved it must be attached, and the address space be of "

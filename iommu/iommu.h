@@ -229,8 +229,8 @@ WEIR_API int weir_ioas_map_bar(struct weir_ioas *as, struct weir_iodev *d, unsig
  * In cdev mode the kernel shares the locked pages: they are locked, and count, once. Other modes map
  * them once more. Either may be unmapped first. Arenas need no call of this: mapping one that another
  * address space has copies it where that can be done.
- * Return: 0; -ENOENT where nothing, or only a part, is mapped; -EACCES for too much @prot; else as
- * weir_ioas_map().
+ * Return: 0; -ENOENT where nothing, or only a part, is mapped; -EACCES for too much @prot; -EOPNOTSUPP
+ * for a BAR outside of cdev mode (weir_ioas_map_bar() maps it once more); else as weir_ioas_map().
  */
 WEIR_API int weir_ioas_copy(struct weir_ioas *dst, weir_iova_t dst_iova, struct weir_ioas *src,
 			    weir_iova_t src_iova, size_t len, unsigned prot);
@@ -374,7 +374,7 @@ WEIR_API void weir_iodev_close(struct weir_iodev *d);
 /**
  * weir_iodev_attach() - give the device an address space
  * @d: open, not attached
- * @as: of the same mode
+ * @as: of the same mode and the same weir_iommu_open(), as wherever a device meets an address space
  *
  * Only now can regions, interrupts and reset be used (in group mode the kernel hands the device
  * out no earlier).

@@ -363,6 +363,11 @@ int weir_ioas_copy(struct weir_ioas *dst, weir_iova_t dst_iova, struct weir_ioas
 		return weir_fail(w, EACCES, "copy",
 				 "a copy cannot give more access (%u) than there is (%u)", prot,
 				 s->prot);
+	if (s->source == WEIR_SOURCE_BAR && (!dst->be->as_copy || dst->be != src->be))
+		return weir_fail(w, EOPNOTSUPP, "copy",
+				 "registers of %s can be copied in cdev mode only: map them there "
+				 "once more with weir_ioas_map_bar()",
+				 s->dev->name);
 	m = new_map(dst_iova, len, prot);
 	if (!m)
 		return -ENOMEM;
@@ -427,8 +432,10 @@ int weir_ioas_map_bar(struct weir_ioas *as, struct weir_iodev *d, unsigned regio
 {
 	struct weir_region r;
 	struct weir_iova_map *m;
-	int err = weir_iodev_region(d, region, &r);
+	int err = weir_iodev_check_ioas(d, as);
 
+	if (!err)
+		err = weir_iodev_region(d, region, &r);
 	if (err)
 		return err;
 	if (off > r.size || len > r.size - off)

@@ -50,7 +50,10 @@ static int check(struct weir_iodev *d, const struct weir_ioas *as, uint32_t *pas
 {
 	char why[WEIR_WHY_LEN] = "";
 	int bits = weir_iodev_pasid_bits(d, why);
+	int err = weir_iodev_check_ioas(d, as);
 
+	if (err)
+		return err;
 	if (bits < 0)
 		return weir_fail(d->w, bits, "pasid", "%s: no address space by PASID: %s", d->name,
 				 why);
@@ -121,8 +124,10 @@ int weir_iodev_pasid_detach(struct weir_iodev *d, uint32_t pasid)
 int weir_iodev_pasid_move(struct weir_iodev *d, uint32_t pasid, struct weir_ioas *as)
 {
 	struct weir_pasid *p = weir_pasid_find(d, pasid);
-	int err;
+	int err = weir_iodev_check_ioas(d, as);
 
+	if (err)
+		return err;
 	if (!p || as->be != d->be)
 		return weir_fail(d->w, EINVAL, "move",
 				 "%s: PASID %u has no address space, or the new one is of another "

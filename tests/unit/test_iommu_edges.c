@@ -53,6 +53,42 @@ static struct weir_ioas *space(struct weir_iommu *at, enum weir_mode mode)
 	return as;
 }
 
+#define assert_foreign(call)                       \
+	do {                                       \
+		unit_hush();                       \
+		assert_int_equal((call), -EINVAL); \
+		assert_said("ioas-place");         \
+	} while (0)
+
+/* The kernel's numbers are those of one /dev/iommu: elsewhere they name something else. */
+static void test_other_place(void **state)
+{
+	struct weir_iodev *d = open_dev(0, WEIR_MODE_CDEV), *e = open_dev(1, WEIR_MODE_CDEV);
+	struct weir_ioas *as = space(iommu, WEIR_MODE_CDEV), *foreign;
+	struct weir_iommu *other;
+	struct weir_hwpt *h;
+	uint32_t pasid, mine;
+
+	(void)state;
+	assert_int_equal(weir_iommu_open(w, &other), 0);
+	foreign = space(other, WEIR_MODE_CDEV);
+	assert_foreign(weir_iodev_attach(d, foreign));
+	assert_int_equal(weir_iodev_attach(d, as), 0);
+	assert_foreign(weir_iodev_move(d, foreign));
+	assert_foreign(weir_iodev_pasid_attach(d, foreign, &pasid));
+	assert_int_equal(weir_iodev_pasid_attach(d, as, &mine), 0);
+	assert_foreign(weir_iodev_pasid_move(d, mine, foreign));
+	assert_foreign(weir_hwpt_create(d, foreign, NULL, &h));
+	assert_int_equal(weir_iodev_attach(e, as), 0);
+	assert_foreign(weir_ioas_map_bar(foreign, e, 0, 0, 4096, AT, WEIR_PROT_RW));
+	assert_int_equal(weir_ioas_devices(foreign), 0);
+	assert_ptr_equal(weir_iodev_ioas(d), as);
+	assert_ptr_equal(weir_iodev_pasid_ioas(d, mine), as);
+	weir_iodev_close(e);
+	weir_iodev_close(d);
+	weir_iommu_close(other);
+}
+
 /* Mappings made before the first group: all come with it, or none. They stay in compat mode. */
 static void test_none_or_all(void **state)
 {
@@ -116,12 +152,51 @@ static void test_part_without_iommu(void **state)
 	weir_arena_destroy(a);
 }
 
+/* A device that AUTO could open in no other mode has nothing open; it says so until it is closed. */
+static void test_attach_shut(void **state)
+{
+	struct weir_iodev *d = open_dev(0, WEIR_MODE_AUTO);
+	struct weir_ioas *as, *group = space(iommu, WEIR_MODE_GROUP);
+
+	(void)state;
+	fake.no_attach = true;
+	fake.groups[5].not_viable = true;
+	assert_true(weir_iodev_attach_default(d, &as) < 0);
+	fake.no_attach = fake.groups[5].not_viable = false;
+	assert_true(d->shut);
+	for (unsigned i = 0; i < 2; i++) {
+		unit_hush();
+		assert_int_equal(weir_iodev_attach_default(d, &as), -ENODEV);
+		assert_said("attach");
+		assert_text("open it anew");
+	}
+	assert_true(weir_iodev_attach(d, group) < 0);
+	weir_iodev_close(d);
+}
+
+/* The address of a BAR is the mapping's own, in group mode: a copy would have none. */
+static void test_copy_bar(void **state)
+{
+	struct weir_iodev *d = open_dev(0, WEIR_MODE_GROUP);
+	struct weir_ioas *as = space(iommu, WEIR_MODE_GROUP), *to = space(iommu, WEIR_MODE_GROUP);
+
+	(void)state;
+	assert_int_equal(weir_iodev_attach(d, as), 0);
+	assert_int_equal(weir_ioas_map_bar(as, d, 0, 0, 4096, AT, WEIR_PROT_RW), 0);
+	unit_hush();
+	assert_int_equal(weir_ioas_copy(to, AT, as, AT, 4096, WEIR_PROT_RW), -EOPNOTSUPP);
+	assert_said("copy");
+	assert_text("weir_ioas_map_bar()");
+	assert_null(to->maps);
+	weir_iodev_close(d);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_none_or_all),
-		T(test_part_without_iommu),
+		T(test_other_place), T(test_none_or_all), T(test_part_without_iommu),
+		T(test_attach_shut), T(test_copy_bar),
 	};
 
 	return cmocka_run_group_tests_name("iommu_edges", tests, NULL, NULL);
