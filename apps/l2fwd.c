@@ -299,7 +299,7 @@ static int forward(const struct l2fwd_opts *o)
 	if (!err)
 		err = rt_start(rt);
 	if (!err) {
-		fprintf(stderr, "forwarding between %u ports, %u worker%s\n", rt->n_ports,
+		fprintf(stderr, "forwarding between %u ports, %u worker%s\n", rt_left(rt, RT_HERE),
 			rt->n_workers, rt->n_workers == 1 ? "" : "s");
 		if (live)
 			printf("\033[2J");

@@ -181,7 +181,7 @@ static int watch(struct weir *w, uint64_t interval, uint64_t times)
 	bool live = isatty(STDOUT_FILENO) && times != 1;
 	json_object *now = NULL, *latest = NULL, *before = NULL;
 
-	for (uint64_t i = 0; !app_stop && (!times || i < times); i++) {
+	for (uint64_t i = 0; !app_stop && !ferror(stdout) && (!times || i < times); i++) {
 		if (i)
 			nap(interval);
 		if (publish_read(w, &now))

@@ -151,6 +151,11 @@ try "--help" 0 "l2fwd" "$weir" --help
 for s in fd:FD vfio-user:SOCKET vhost-user:SOCKET " vhost:SOCKET" vdpa:DEVICE tap:NAME null: pcap:IN,OUT; do
 	try "--help: $s" 0 "$s" "$weir" --help
 done
+for c in "list --json" "top -n 1" "l2fwd --json --count 1 null:64 null:"; do
+	# shellcheck disable=SC2086
+	try "$c: a full disk" 1 "could not be written in full" sh -c '"$0" "$@" > /dev/full' "$weir" $c
+done
+try "top: ends with its reader" 0 "" bash -c 'set -o pipefail; timeout 10 "$0" top | head -n 1' "$weir"
 try "--version" 0 "weir " "$weir" --version
 for c in list top doctor bind release l2fwd capture; do
 	try "$c --help" 0 "usage: weir $c" "$weir" $c --help
@@ -173,6 +178,9 @@ try "capture: no file" 2 "-w" "$weir" capture null:
 try "capture: bad snap length" 2 "-s wants" "$weir" capture -w x.pcap -s -1 null:
 
 # --- devices that are not there or cannot be used ---
+
+try "l2fwd --keep-going: says how many are left" 1 "forwarding between 3 ports" \
+	"$weir" l2fwd --keep-going --count 10 null:64 null: null: vfio-user:none.sock
 
 try "unknown device" 1 "no PCI device 0000:99:00.0" "$weir" l2fwd 99:00.0 null:
 try "no device string" 1 '"eth0" is no device' "$weir" l2fwd eth0 null:
