@@ -247,6 +247,9 @@ static int parse(struct l2fwd_opts *o, int argc, char **argv)
 	}
 	if (o->rt.n_devs == 1 && o->rewrite)
 		return -1;
+	if (o->rt.n_devs == 1)
+		return app_usage(&cmd_l2fwd, "one device is a mirror with --mac-swap or "
+					     "--mac-rewrite; else name pairs of devices.");
 	if (o->rt.n_devs < 2 || o->rt.n_devs % 2 || o->rt.n_devs > RT_MAX_PORTS)
 		return app_usage(&cmd_l2fwd, "name pairs of devices: 2, 4, ... up to %d, not %u.",
 				 RT_MAX_PORTS, o->rt.n_devs);

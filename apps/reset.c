@@ -120,7 +120,10 @@ static int run(int argc, char **argv)
 			break;
 		case 'm':
 			if (weir_mode_parse(optarg, &o.mode))
-				return app_usage(&cmd_reset, "there is no mode \"%s\".", optarg);
+				return app_usage(&cmd_reset,
+						 "--mode is auto, cdev, group, compat, type1 or "
+						 "noiommu, not \"%s\".",
+						 optarg);
 			break;
 		case 'v':
 			o.verbose++;

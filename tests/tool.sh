@@ -157,7 +157,7 @@ for c in "list --json" "top -n 1" "l2fwd --json --count 1 null:64 null:"; do
 done
 try "top: ends with its reader" 0 "" bash -c 'set -o pipefail; timeout 10 "$0" top | head -n 1' "$weir"
 try "--version" 0 "weir " "$weir" --version
-for c in list top doctor bind release l2fwd capture; do
+for c in list top doctor bind release reset l2fwd capture nicsim; do
 	try "$c --help" 0 "usage: weir $c" "$weir" $c --help
 	try "$c: unknown option" 2 "Try \`weir $c --help\`" "$weir" $c --no-such-option
 done
@@ -166,6 +166,8 @@ try "bind: no address" 2 "no PCI address" "$weir" bind eth0
 try "release: no address" 2 "no PCI address" "$weir" release 0000:03:00.9
 try "bind --vfs: no number" 2 "whole number" "$weir" bind --vfs many 0000:03:00.0
 try "l2fwd: no device" 2 "name pairs of devices" "$weir" l2fwd
+try "l2fwd: one device" 2 "with --mac-swap" "$weir" l2fwd null:
+try "reset: bad mode" 2 "compat, type1 or noiommu" "$weir" reset --mode vfio 03:00.0
 try "l2fwd: odd number of devices" 2 "not 3" "$weir" l2fwd null: null: null:
 try "l2fwd: too many devices" 2 "not 18" "$weir" l2fwd $(yes null: | head -18)
 try "l2fwd: bad mode" 2 "auto, cdev, group, compat, type1 or noiommu" "$weir" l2fwd --mode no-iommu null: null:
