@@ -235,10 +235,10 @@ int weir_iodev_attach_hwpt(struct weir_iodev *d, struct weir_hwpt *h)
 	weir_hwpt_get(h);
 	weir_hwpt_put(d->hwpt);
 	d->hwpt = h;
+	h->as->devices++;
 	if (d->as)
-		d->as->devices--;
+		weir_ioas_left(d->as);
 	d->as = h->as;
-	d->as->devices++;
 	weir_hw(d);
 	note_pages(d, d->as);
 	return 0;

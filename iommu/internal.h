@@ -232,6 +232,8 @@ struct weir_iodev {
 /* An empty device, no fd. weir_iodev_free() frees it; nothing is open. */
 struct weir_iodev *weir_iodev_new(struct weir_iommu *iommu);
 void weir_iodev_free(struct weir_iodev *d);
+/* A device or PASID has left: with the last one goes what is known about the IOMMU's pages. */
+void weir_ioas_left(struct weir_ioas *as);
 /* Whether both are of one weir_iommu_open(): the kernel's numbers mean nothing across. Reported. */
 int weir_iodev_check_ioas(struct weir_iodev *d, const struct weir_ioas *as);
 /* Says that it must be attached first. Return: -ENODEV. */

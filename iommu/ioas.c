@@ -219,6 +219,12 @@ int weir_ioas_unmap_arena(struct weir_ioas *as, const struct weir_arena *a)
 	return weir_ioas_unmap(as, as->window_iova + (uint64_t)(i.base - win.base), i.size);
 }
 
+void weir_ioas_left(struct weir_ioas *as)
+{
+	if (!--as->devices)
+		as->page_sizes = 0;
+}
+
 enum weir_mode weir_ioas_mode(const struct weir_ioas *as)
 {
 	return as->be->mode;

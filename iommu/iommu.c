@@ -272,9 +272,7 @@ void weir_iodev_close(struct weir_iodev *d)
 	if (!d)
 		return;
 	iommu = d->iommu;
-	weir_map_dev_gone(d);
-	if (d->as)
-		weir_iodev_detach(d);
+	weir_iodev_detach(d);
 	if (!d->shut)
 		d->be->dev_close(d);
 	weir_iodev_free(d);
@@ -360,13 +358,12 @@ int weir_iodev_detach(struct weir_iodev *d)
 
 	if (!d->as)
 		return 0;
+	weir_map_dev_gone(d);
 	weir_pasids_end(d);
 	err = d->be->dev_detach(d);
 	if (err)
 		weir_warn(d->w, "%s: detaching: %s", d->name, weir_strerror(err));
-	d->as->devices--;
-	if (!d->as->devices)
-		d->as->page_sizes = 0;
+	weir_ioas_left(d->as);
 	d->as = NULL;
 	memset(d->regions, 0, sizeof(d->regions));
 	return err;
@@ -392,8 +389,8 @@ int weir_iodev_move(struct weir_iodev *d, struct weir_ioas *as)
 	err = as == d->as ? 0 : d->be->dev_move(d, as);
 	if (err)
 		return err;
-	d->as->devices--;
 	as->devices++;
+	weir_ioas_left(d->as);
 	d->as = as;
 	return 0;
 }

@@ -204,7 +204,7 @@ WEIR_API int weir_ioas_map_file(struct weir_ioas *as, int fd, uint64_t off, size
 /**
  * weir_ioas_map_bar() - let attached devices reach another device's BAR (peer to peer)
  * @as: address space, in cdev or group mode
- * @d: whose BAR; attached, in the same mode. Closing it takes the mapping away
+ * @d: whose BAR; attached, in the same mode. Detaching it takes the mapping away
  * @region: its number
  * @off: where in it, page-aligned
  * @len: bytes, whole pages

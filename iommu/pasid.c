@@ -106,7 +106,7 @@ static int end(struct weir_iodev *d, struct weir_pasid **link)
 		weir_warn(d->w, "%s: detaching PASID %u: %s", d->name, p->pasid,
 			  weir_strerror(err));
 	*link = p->next;
-	p->as->devices--;
+	weir_ioas_left(p->as);
 	free(p);
 	return err;
 }
@@ -141,8 +141,8 @@ int weir_iodev_pasid_move(struct weir_iodev *d, uint32_t pasid, struct weir_ioas
 	err = as == p->as ? 0 : d->be->pasid_move(d, p, as);
 	if (err)
 		return err;
-	p->as->devices--;
 	as->devices++;
+	weir_ioas_left(p->as);
 	p->as = as;
 	return 0;
 }

@@ -191,12 +191,62 @@ static void test_copy_bar(void **state)
 	weir_iodev_close(d);
 }
 
+/* A mapped BAR holds the device open in the kernel: with it, its group could not leave. */
+static void test_bar_leaves(void **state)
+{
+	static const enum weir_mode modes[] = { WEIR_MODE_CDEV, WEIR_MODE_GROUP };
+
+	(void)state;
+	for (unsigned m = 0; m < WEIR_ARRAY_SIZE(modes); m++) {
+		struct weir_iodev *d = open_dev(0, modes[m]), *e = open_dev(2, modes[m]);
+		struct weir_ioas *a = space(iommu, modes[m]), *b = space(iommu, modes[m]);
+
+		assert_int_equal(weir_iodev_attach(d, a), 0);
+		assert_int_equal(weir_iodev_attach(e, b), 0);
+		assert_int_equal(weir_ioas_map_bar(a, e, 0, 0, 4096, AT, WEIR_PROT_RW), 0);
+		assert_int_equal(weir_iodev_detach(e), 0);
+		assert_null(a->maps);
+		assert_int_equal(fv_maps(), 0);
+		weir_iodev_close(d);
+		weir_iodev_close(e);
+	}
+}
+
+/* Where nothing is attached any more, nobody knows what pages an IOMMU has. */
+static void test_pages_left(void **state)
+{
+	struct weir_iodev *d = open_dev(0, WEIR_MODE_CDEV);
+	struct weir_ioas *a = space(iommu, WEIR_MODE_CDEV), *b = space(iommu, WEIR_MODE_CDEV);
+	struct weir_hwpt *h;
+	uint32_t pasid;
+
+	(void)state;
+	assert_int_equal(weir_iodev_attach(d, a), 0);
+	assert_int_not_equal(a->page_sizes, 0);
+	assert_int_equal(weir_iodev_pasid_attach(d, b, &pasid), 0);
+	assert_int_not_equal(b->page_sizes, 0);
+	assert_int_equal(weir_iodev_pasid_detach(d, pasid), 0);
+	assert_int_equal(b->page_sizes, 0);
+	assert_int_equal(weir_iodev_move(d, b), 0);
+	assert_int_equal(a->page_sizes, 0);
+	assert_int_not_equal(b->page_sizes, 0);
+	assert_int_equal(weir_iodev_pasid_attach(d, a, &pasid), 0);
+	assert_int_equal(weir_iodev_pasid_move(d, pasid, b), 0);
+	assert_int_equal(a->page_sizes, 0);
+	assert_int_equal(weir_iodev_pasid_detach(d, pasid), 0);
+	assert_int_equal(weir_hwpt_create(d, a, NULL, &h), 0);
+	assert_int_equal(weir_iodev_attach_hwpt(d, h), 0);
+	assert_int_equal(b->page_sizes, 0);
+	weir_iodev_close(d);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_other_place), T(test_none_or_all), T(test_part_without_iommu),
-		T(test_attach_shut), T(test_copy_bar),
+		T(test_attach_shut), T(test_copy_bar),	  T(test_bar_leaves),
+		T(test_pages_left),
 	};
 
 	return cmocka_run_group_tests_name("iommu_edges", tests, NULL, NULL);
