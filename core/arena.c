@@ -90,9 +90,14 @@ static void tell_hugepages(struct weir *w, enum weir_log_level level, size_t siz
 		 huge >> 10, want);
 }
 
+/*
+ * Devices that are processes are handed the file, to read and write. Cut short by one of them it
+ * would kill this process (SIGBUS); sealed against writing it would be of no use to the next one.
+ */
 static int make_memfd(size_t size, size_t huge)
 {
-	unsigned flags = MFD_CLOEXEC;
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 	int fd, err;
 
 	if (huge)
@@ -100,7 +105,7 @@ static int make_memfd(size_t size, size_t huge)
 	fd = memfd_create("weir-arena", flags);
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, (off_t)size) < 0) {
+	if (ftruncate(fd, (off_t)size) < 0 || fcntl(fd, F_ADD_SEALS, seals) < 0) {
 		err = -errno;
 		close(fd);
 		return err;
@@ -288,7 +293,7 @@ static int inspect(struct weir_arena *a)
 	struct statfs fs;
 	struct stat st;
 
-	if (fstat(a->fd, &st) || fstatfs(a->fd, &fs))
+	if (fstatfs(a->fd, &fs))
 		return weir_fail(a->w, errno, "arena-fd", "fd %d: %s", a->fd, weir_strerror(errno));
 	if (fcntl(a->fd, F_GET_SEALS) < 0)
 		return weir_fail(a->w, EINVAL, "arena-fd",
@@ -303,6 +308,9 @@ static int inspect(struct weir_arena *a)
 			"fd %d can be made shorter, which would kill this process: seal it "
 			"with F_SEAL_SHRINK",
 			a->fd);
+	/* Not before: now it stays as long as it is. */
+	if (fstat(a->fd, &st))
+		return weir_fail(a->w, errno, "arena-fd", "fd %d: %s", a->fd, weir_strerror(errno));
 	a->page = fs.f_type == HUGETLBFS_MAGIC ? (size_t)fs.f_bsize : (size_t)sysconf(_SC_PAGESIZE);
 	a->size = (size_t)st.st_size;
 	if (!a->size || a->size % a->page)

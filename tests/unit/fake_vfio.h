@@ -442,7 +442,7 @@ int __wrap_memfd_create(const char *name, unsigned flags)
 {
 	/* Ordinary memory passes for hugepages: not every machine has some. */
 	if (fake.no_iommu && flags & MFD_HUGETLB)
-		flags = MFD_CLOEXEC;
+		flags &= MFD_CLOEXEC | MFD_ALLOW_SEALING;
 	return fv_fails("memfd_create") ? -1 : __real_memfd_create(name, flags);
 }
 

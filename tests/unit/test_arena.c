@@ -431,6 +431,21 @@ static void test_nothing_left(void **state)
 	}
 }
 
+/* A device that is a process has the file, too: it must neither cut it short nor seal it for others. */
+static void test_sealed(void **state)
+{
+	struct weir *w = unit_weir();
+	struct weir_arena *a = small(w, MIB);
+	int fd = weir_arena_info(a).fd;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 0), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), -1);
+	weir_arena_destroy(a);
+	weir_close(w);
+}
+
 /* Two handles in one process do not know of each other. */
 static void test_two_handles(void **state)
 {
@@ -461,6 +476,7 @@ int main(void)
 		cmocka_unit_test(test_hugepages),
 		cmocka_unit_test(test_fallback),
 		cmocka_unit_test(test_nothing_left),
+		cmocka_unit_test(test_sealed),
 		cmocka_unit_test(test_two_handles),
 	};
 
