@@ -191,18 +191,22 @@ static int no_object(const struct reader *r, unsigned line, const char *why)
 /* The whole file in brackets, so that what stands behind its value is seen, too. To be freed. */
 static int bracketed(struct reader *r, char **out, size_t *len)
 {
-	FILE *f = fopen(r->file, "re");
 	char *text = malloc(FILE_MAX + 4);
-	int err = f && text ? 0 : errno;
 	size_t n = 0;
+	int err = 0;
+	FILE *f;
 
-	if (!err) {
+	if (!text)
+		return no_memory(r);
+	f = fopen(r->file, "re");
+	if (f) {
 		n = fread(text + 1, 1, FILE_MAX + 1, f);
 		err = ferror(f) ? errno : n > FILE_MAX ? EFBIG : 0;
-	}
-	if (f)
 		fclose(f);
-	if (err) {
+	} else {
+		err = errno;
+	}
+	if (!f || err) {
 		free(text);
 		return app_usage(r->cmd, "%s cannot be read: %s.", r->file, weir_strerror(err));
 	}
