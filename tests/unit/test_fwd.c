@@ -450,7 +450,7 @@ static void test_leave_after_pause(void **state)
 	}
 	fwd_leave(fw[0], &tx->port);
 	assert_true(eventually(fwd_left, fw[0]));
-	stop = 1;
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	pthread_join(fw[0]->thread, NULL);
 }
 
