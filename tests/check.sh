@@ -107,7 +107,8 @@ portability() {
 vm() {
 	suite "vm self-test" make vm-selftest
 	suite "vm vhost-user" tests/vm/vhost.sh build
-	suite "vm" make vm-check
+	# A machine waits about as long as it computes, so two share the processors well.
+	suite "vm" make vm-check VM_JOBS=2
 }
 
 # Hugepages for the tests that want some, and the pool as it was afterwards.

@@ -2,11 +2,12 @@
 # Run the tests of the test machine and print TAP; the last line is "VM: N passed, N failed,
 # N skipped". Exits with 0 when none failed.
 #
-#   run.sh [-b BUILD] [-d TESTS] [-m MACHINE] [-l] [NAME...]
+#   run.sh [-b BUILD] [-d TESTS] [-m MACHINE] [-j N] [-l] [NAME...]
 #
 #   -b BUILD    build folder, default build; logs go to BUILD/vm
 #   -d TESTS    folder of *.test files, default tests/vm/tests
 #   -m MACHINE  only on this machine; may be repeated
+#   -j N        so many machines at once, each one's lines when it is done; default 1: as they come
 #   -l          list what would run
 #   NAME        only tests whose name begins with it
 #
@@ -26,13 +27,14 @@
 # splat in the kernel's log (splats.grep) fails the test that was running.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
-build=build test_dir=$here/tests list=no
+build=build test_dir=$here/tests list=no jobs=1
 only_machines=()
-while getopts b:d:m:l o; do
+while getopts b:d:m:j:l o; do
 	case $o in
 	b) build=$OPTARG ;;
 	d) test_dir=$(readlink -f "$OPTARG") ;;
 	m) only_machines+=("$OPTARG") ;;
+	j) jobs=$OPTARG ;;
 	l) list=yes ;;
 	*) exit 2 ;;
 	esac
@@ -41,6 +43,32 @@ shift $((OPTIND - 1))
 mkdir -p "$build/vm"
 build=$(readlink -f "$build")
 log_dir=$build/vm
+stop_qemu() {
+	[ -z "$qemu_pid" ] || kill -9 "$qemu_pid" 2>/dev/null || true
+	qemu_pid=
+}
+on_signals() {
+	trap 'stop_qemu; exit 130' INT TERM
+	trap stop_qemu EXIT
+}
+
+# A line of TAP as a group has it: without a number, for count.
+emit() { printf '%s\n' "$1"; }
+
+# count: pass standard input on, with TAP's lines numbered and counted
+count() {
+	local line
+	while IFS= read -r line; do
+		case $line in
+		'ok - '*'# SKIP'*) skipped=$((skipped + 1)) ;;
+		'ok - '*) passed=$((passed + 1)) ;;
+		'not ok - '*) failed=$((failed + 1)) ;;
+		*) printf '%s\n' "$line" && continue ;;
+		esac
+		printf '%s %d - %s\n' "${line%% - *}" $((passed + failed + skipped)) "${line#* - }"
+	done
+}
+
 # shellcheck source=cache.sh
 . "$here/cache.sh"
 # shellcheck source=boot.sh
@@ -48,26 +76,7 @@ log_dir=$build/vm
 
 passed=0 failed=0 skipped=0
 qemu_pid=
-trap 'stop_qemu; exit 130' INT TERM
-trap stop_qemu EXIT
-
-stop_qemu() {
-	[ -z "$qemu_pid" ] || kill -9 "$qemu_pid" 2>/dev/null || true
-	qemu_pid=
-}
-
-# One line of TAP, numbered and counted.
-emit() {
-	local n
-	case $1 in
-	'ok - '*'# SKIP'*) skipped=$((skipped + 1)) ;;
-	'ok - '*) passed=$((passed + 1)) ;;
-	'not ok - '*) failed=$((failed + 1)) ;;
-	*) printf '%s\n' "$1" && return ;;
-	esac
-	n=$((passed + failed + skipped))
-	printf '%s %d - %s\n' "${1%% - *}" "$n" "${1#* - }"
-}
+declare -A group_of=()
 
 wanted() {
 	local name=$1 prefix
@@ -103,8 +112,12 @@ follow() {
 	local line
 	while IFS= read -r line <&7; do
 		case $line in
-		'# begin '*) begun=${line#\# begin } ended= ;;
-		'# end '*) ended=${line#\# end } && done_tests[$ended]=1 ;;
+		'# begin '*) begun=${line#\# begin } ended= begun_at=$SECONDS ;;
+		'# end '*)
+			ended=${line#\# end }
+			done_tests[$ended]=1
+			printf '# %s took %d s\n' "$ended" $((SECONDS - begun_at))
+			;;
 		*) emit "$line" ;;
 		esac
 	done
@@ -126,10 +139,10 @@ console_splats() {
 
 # boot TESTS...: one boot for as many of them as it lasts. Sets done_tests.
 boot() {
-	local out=$log_dir/out-$machine limit=60 name log overlay started=$SECONDS begun='' ended=''
+	local out=$log_dir/out-$tag limit=60 name log overlay started=$SECONDS begun='' ended='' begun_at=0
 	boots=$((boots + 1))
-	log=$log_dir/boot-$machine-$boots.log
-	overlay=$log_dir/initrd-$machine.cpio
+	log=$log_dir/boot-$tag-$boots.log
+	overlay=$log_dir/initrd-$tag.cpio
 	rm -rf "$out"
 	mkdir -p "$out"
 	: >"$out/tap"
@@ -230,20 +243,53 @@ boot_prepare
 # Tests whose name ends so want DPDK, and are skipped without.
 [[ $rows != *-dpdk\|* ]] || VM_DPDK=$("$here/dpdk.sh") || VM_DPDK=
 printf 'TAP version 13\n'
-declare -A timeout_of=() needs_of=()
-mapfile -t keys < <(cut -d'|' -f1 <<<"$rows" | awk '!seen[$0]++')
-for key in "${keys[@]}"; do
-	names=() all_needs=''
+
+# group N KEY: the tests with this boot key. A process of its own; N tells its files from others'.
+group() {
+	local key=$2 tag='' machine='' hugepages='' kernel_args='' names=() all_needs='' m name timeout h args needs
+	declare -A timeout_of=() needs_of=()
 	while IFS='|' read -r _ m name timeout h args needs; do
-		machine=$m hugepages=$h kernel_args=$args
+		machine=$m hugepages=$h kernel_args=$args tag=$m-$1
 		names+=("$name")
 		timeout_of[$name]=$timeout
 		needs_of[$name]=$needs
 		all_needs+=" $needs"
 	done < <(awk -F'|' -v k="$key" '$1 == k' <<<"$rows")
-	run_group "$machine" "$hugepages" "$kernel_args" "$(tr ' ' '\n' <<<"$all_needs" | sort -u)" \
-		"${names[@]}"
-done
+	run_group "$machine" "$hugepages" "$kernel_args" "$(tr ' ' '\n' <<<"$all_needs" | sort -u)" "${names[@]}"
+}
+
+mapfile -t keys < <(cut -d'|' -f1 <<<"$rows" | awk '!seen[$0]++')
+if [ "$jobs" = 1 ] || [ ${#keys[@]} = 1 ]; then
+	trap 'kill $! 2>/dev/null; exit 130' INT TERM
+	for n in "${!keys[@]}"; do
+		count < <(on_signals && group "$n" "${keys[n]}")
+	done
+else
+	finished() {
+		local pid
+		for pid in "${!group_of[@]}"; do
+			kill -0 "$pid" 2>/dev/null && continue
+			wait "$pid" || emit "not ok - the machine ${keys[group_of[$pid]]}: its group ends with status $?" \
+				>>"$log_dir/group-${group_of[$pid]}.tap"
+			count <"$log_dir/group-${group_of[$pid]}.tap"
+			unset "group_of[$pid]"
+		done
+	}
+	# shellcheck disable=SC2154
+	trap 'kill "${!group_of[@]}" 2>/dev/null; wait; exit 130' INT TERM
+	for n in "${!keys[@]}"; do
+		while [ ${#group_of[@]} -ge "$jobs" ]; do
+			finished
+			sleep 0.2
+		done
+		(on_signals && group "$n" "${keys[n]}") >"$log_dir/group-$n.tap" 2>&1 &
+		group_of[$!]=$n
+	done
+	while [ ${#group_of[@]} -gt 0 ]; do
+		finished
+		sleep 0.2
+	done
+fi
 printf '1..%d\n' $((passed + failed + skipped))
 printf 'VM: %d passed, %d failed, %d skipped\n' $passed $failed $skipped
 [ $failed = 0 ]

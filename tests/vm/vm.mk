@@ -8,6 +8,7 @@ VM_BIN := $(VM_HELPERS:%=$(BUILD)/vm/bin/%)
 VM_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -static
 VM_TESTS ?=
 VM_MACHINE ?=
+VM_JOBS ?= 1
 
 # Static: they run in the guest, whatever its libraries are.
 $(BUILD)/vm/bin/%: tests/vm/helpers/%.c tests/vm/helpers/checker.c tests/vm/helpers/pcapfile.c \
@@ -45,9 +46,9 @@ vm-helpers: $(VM_BIN) $(VM_PROGS)
 ## vm: the test machine's kernel, QEMU and root file system, made once into the cache
 vm: vm-kernel vm-qemu vm-initramfs
 
-## vm-check: the tests that need a real kernel; VM_TESTS="NAME..." VM_MACHINE=NAME run a part
+## vm-check: the tests that need a real kernel; VM_TESTS="NAME..." VM_MACHINE=NAME run a part; VM_JOBS=2: two machines
 vm-check: all vm-helpers
-	@tests/vm/run.sh -b $(BUILD) $(VM_MACHINE:%=-m %) $(VM_TESTS)
+	@tests/vm/run.sh -b $(BUILD) -j $(VM_JOBS) $(VM_MACHINE:%=-m %) $(VM_TESTS)
 
 ## vm-selftest: does the test machine notice a fault, a crash and a hang?
 vm-selftest: vm-helpers

@@ -335,8 +335,8 @@ ping_thrice() {
 kernel_ping() {
 	local i dev
 	for i in 0 1; do
+		eval "wait_for 5 has_netdev \$DUT$i" || return
 		eval "dev=\$(netdev_of \$DUT$i)"
-		[ -n "$dev" ] || return
 		ip addr flush dev "$dev"
 		ip addr add 10.78.$i.1/24 dev "$dev"
 		ip link set "$dev" up
