@@ -143,6 +143,12 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %/main.o,$(APP_OBJ))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
 
+# These bring a device of their own, so they link the library alone.
+$(BUILD)/bench/intel_%: $(BUILD)/obj/tests/bench/intel_%.o $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS)
+
 # The peer's programs, where DPDK is there to build against.
 PEER_SRC := $(wildcard tests/bench/peer/*.c)
 PEER     := $(if $(shell $(PKG_CONFIG) --exists libdpdk 2>/dev/null && echo y),$(PEER_SRC:tests/bench/peer/%.c=$(BUILD)/bench/peer-%))

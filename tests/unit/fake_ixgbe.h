@@ -202,7 +202,7 @@ static bool fake_rx_seg(unsigned q, const void *data, unsigned len, uint64_t st,
 }
 
 /* Receive a frame over as many buffers as it takes. */
-static bool fake_rx(unsigned q, const uint8_t *data, unsigned len)
+static inline bool fake_rx(unsigned q, const uint8_t *data, unsigned len)
 {
 	if (fake_rx_room(q) < (len + WEIR_BUF_ROOM - 1) / WEIR_BUF_ROOM)
 		return false;
