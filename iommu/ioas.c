@@ -219,6 +219,36 @@ int weir_ioas_unmap_arena(struct weir_ioas *as, const struct weir_arena *a)
 	return weir_ioas_unmap(as, as->window_iova + (uint64_t)(i.base - win.base), i.size);
 }
 
+static struct weir_iova_map *map_of(const struct weir_ioas *as, const struct weir_arena *a)
+{
+	struct weir_arena_info i = weir_arena_info(a);
+	struct weir_iova_map *m = as->maps;
+
+	while (m && (m->source != WEIR_SOURCE_ARENA || m->va != i.base || m->len != i.size))
+		m = m->next;
+	return m;
+}
+
+int weir_ioas_hold_arena(struct weir_ioas *as, const struct weir_arena *a, struct weir_dma *dma)
+{
+	bool was = map_of(as, a);
+	int err = weir_ioas_map_arena(as, a, dma);
+	struct weir_iova_map *m = err ? NULL : map_of(as, a);
+
+	if (m && !m->holders++)
+		m->for_holders = !was;
+	return err;
+}
+
+int weir_ioas_drop_arena(struct weir_ioas *as, const struct weir_arena *a)
+{
+	struct weir_iova_map *m = map_of(as, a);
+
+	if (!m || !m->holders || --m->holders || !m->for_holders)
+		return 0;
+	return weir_ioas_unmap_arena(as, a);
+}
+
 void weir_ioas_left(struct weir_ioas *as)
 {
 	if (!--as->devices)

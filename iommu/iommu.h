@@ -284,6 +284,22 @@ WEIR_API int weir_ioas_unmap_arena(struct weir_ioas *as, const struct weir_arena
 WEIR_API int weir_ioas_map_arena(struct weir_ioas *as, const struct weir_arena *a,
 				 struct weir_dma *dma);
 
+/**
+ * weir_ioas_hold_arena() - map one arena for as long as somebody holds it
+ *
+ * As weir_ioas_map_arena(), and counts. Each success wants a weir_ioas_drop_arena().
+ */
+WEIR_API int weir_ioas_hold_arena(struct weir_ioas *as, const struct weir_arena *a,
+				  struct weir_dma *dma);
+
+/**
+ * weir_ioas_drop_arena() - one holder less
+ *
+ * The last one unmaps it, unless it was mapped already when the first came: then it stays for
+ * whoever mapped it. Fine where it is not mapped, or not held. Return: as weir_ioas_unmap().
+ */
+WEIR_API int weir_ioas_drop_arena(struct weir_ioas *as, const struct weir_arena *a);
+
 WEIR_API enum weir_mode weir_ioas_mode(const struct weir_ioas *as);
 /* Devices and PASIDs attached now. */
 WEIR_API unsigned weir_ioas_devices(const struct weir_ioas *as);

@@ -29,6 +29,9 @@ struct weir_iova_map {
 	int fd;
 	uint64_t off;
 	bool own_va, copied;
+	/* weir_ioas_hold_arena(): how often, and whether the first of them made the mapping */
+	bool for_holders;
+	unsigned holders;
 	struct weir_pin *pin;
 	struct weir_iodev *dev;
 };

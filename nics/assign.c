@@ -57,6 +57,12 @@ static int check(struct weir_port *p, unsigned q)
 	return 0;
 }
 
+/* The tenant's arena in @a->ioas. */
+static int map(struct weir_assign *a)
+{
+	return weir_ioas_hold_arena(a->ioas, a->arena, &a->dma);
+}
+
 static bool is_mapped(const struct weir_ioas *as, const struct weir_arena *a)
 {
 	const char *base = weir_arena_info(a).base;
@@ -69,19 +75,14 @@ static bool is_mapped(const struct weir_ioas *as, const struct weir_arena *a)
 	return false;
 }
 
-/* The tenant's arena in @a->ioas. */
-static int map(struct weir_assign *a)
-{
-	bool was = is_mapped(a->ioas, a->arena);
-	int err = weir_ioas_map_arena(a->ioas, a->arena, &a->dma);
-
-	a->mapped = !err && !was;
-	return err;
-}
-
+/* An address space that nothing is attached to keeps none of the tenant's memory pinned. */
 static int unmap(const struct weir_assign *a)
 {
-	return is_mapped(a->ioas, a->arena) ? weir_ioas_unmap_arena(a->ioas, a->arena) : 0;
+	int err = weir_ioas_drop_arena(a->ioas, a->arena);
+
+	if (!err && !weir_ioas_devices(a->ioas) && is_mapped(a->ioas, a->arena))
+		err = weir_ioas_unmap_arena(a->ioas, a->arena);
+	return err;
 }
 
 static int share(struct weir_assign *a)
@@ -122,8 +123,7 @@ static int separate(struct weir_assign *a)
 		goto unmap;
 	return 0;
 unmap:
-	if (a->mapped)
-		unmap(a);
+	weir_ioas_drop_arena(a->ioas, a->arena);
 detach:
 	weir_iodev_pasid_detach(d, a->pasid);
 	return err;
@@ -170,8 +170,7 @@ int weir_queue_release(struct weir_assign *a)
 		e = weir_iodev_pasid_detach(iodev_of(p), a->pasid);
 		err = err ? err : e;
 	}
-	if (a->shared ? a->mapped : !weir_ioas_devices(a->ioas))
-		e = unmap(a);
+	e = unmap(a);
 	a->port = NULL;
 	return err ? err : e;
 }

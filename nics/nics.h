@@ -123,7 +123,6 @@ enum weir_assign_flags {
  * @dma: how the pair sees it
  * @pasid: what all requests of the pair carry; 0 if @shared
  * @shared: nothing keeps the other queues of the device from this arena, nor this pair from theirs
- * @mapped: the arena was mapped by this assignment
  * @why: with @shared: why it is not separated
  */
 struct weir_assign {
@@ -134,7 +133,6 @@ struct weir_assign {
 	struct weir_dma dma;
 	uint32_t pasid;
 	bool shared;
-	bool mapped;
 	char why[WEIR_WHY_LEN];
 };
 
@@ -174,9 +172,9 @@ WEIR_API int weir_queue_assign(struct weir_port *p, unsigned q, struct weir_ioas
  * weir_queue_release() - undo weir_queue_assign()
  * @a: assignment; its port is not running
  *
- * Takes the tag away, detaches the PASID, and unmaps the arena: from a tenant's address space when
- * nothing is attached to that any more, from the device's own if this assignment mapped it there (so
- * release in the reverse order where several share an arena). Goes on after a failure.
+ * Takes the tag away, detaches the PASID, and unmaps the arena when no other assignment holds it
+ * there (weir_ioas_hold_arena()) or nothing is attached to that address space any more. The order in
+ * which assignments are released does not matter. Goes on after a failure.
  * Return: 0; -EBUSY while running (nothing is changed then); the first error.
  */
 WEIR_API int weir_queue_release(struct weir_assign *a);
