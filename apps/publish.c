@@ -288,7 +288,22 @@ static int is_ours(const struct dirent *e)
 {
 	size_t digits = strspn(e->d_name, "0123456789");
 
-	return digits && digits < 10 && !strcmp(e->d_name + digits, ".json");
+	return digits && digits < 10 && !strncmp(e->d_name + digits, ".json", 5);
+}
+
+/* What is being written is there for a moment; what stays is of a process killed in that moment. */
+static bool half_written(struct weir *w, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!strcmp(strchr(name, '.'), ".json"))
+		return false;
+	if (!weir_path(path, "%s/%s", weir_run(w), name) &&
+	    !strcmp(strchr(name, '.'), ".json.new") && !stat(path, &st) &&
+	    time(NULL) - st.st_mtime > 60)
+		unlink(path);
+	return true;
 }
 
 static int by_pid(const struct dirent **a, const struct dirent **b)
@@ -308,7 +323,7 @@ int publish_read(struct weir *w, json_object **out)
 	pid_namespace(w, ns, sizeof(ns));
 	n = scandir(weir_run(w), &list, is_ours, by_pid);
 	for (int i = 0; i < n; i++) {
-		o = read_one(w, list[i]->d_name, ns);
+		o = half_written(w, list[i]->d_name) ? NULL : read_one(w, list[i]->d_name, ns);
 		if (o)
 			json_object_array_add(all, o);
 		free(list[i]);

@@ -192,12 +192,21 @@ void report_links(struct report *r)
 		link_text(&r->rt->ports[i], r->link[i], sizeof(r->link[i]));
 }
 
+/* Over what the screen shows: line by line, each cleared behind its end, then all below. No flicker. */
+static void put_screen(FILE *to, const char *text)
+{
+	fputs("\033[H", to);
+	for (const char *end; (end = strchr(text, '\n')); text = end + 1)
+		fprintf(to, "%.*s\033[K\n", (int)(end - text), text);
+	fprintf(to, "%s\033[J", text);
+}
+
 void report_tick(struct report *r, FILE *to)
 {
 	uint64_t now = weir_now_ns();
 	double secs = (double)(now - r->last) / 1e9;
 	struct libscols_table *t = new_table();
-	char *text = NULL;
+	char *text = NULL, *all;
 
 	if (!t)
 		return;
@@ -205,13 +214,16 @@ void report_tick(struct report *r, FILE *to)
 		add_port(r, t, i, secs > 0 ? secs : 1);
 	r->last = now;
 	scols_table_enable_ascii(t, 1);
-	if (!scols_print_table_to_string(t, &text) && text) {
-		/* Home, the text, and clear what was below: no flicker. */
-		fprintf(to, "%sweir: %llu packets forwarded in %.1f s%s\n%s\n%s",
-			r->live ? "\033[H" : "", (unsigned long long)rt_forwarded(r->rt),
-			(double)(now - r->began) / 1e9, r->live ? "\033[K" : "", text,
-			r->live ? "\033[J" : "");
+	if (!scols_print_table_to_string(t, &text) && text &&
+	    asprintf(&all, "weir: %llu packets forwarded in %.1f s\n%s\n",
+		     (unsigned long long)rt_forwarded(r->rt), (double)(now - r->began) / 1e9,
+		     text) > 0) {
+		if (r->live)
+			put_screen(to, all);
+		else
+			fputs(all, to);
 		fflush(to);
+		free(all);
 	}
 	free(text);
 	scols_unref_table(t);

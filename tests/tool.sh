@@ -391,6 +391,12 @@ running() { # PID: its name in the tree, and the file it comes from
 }
 machine
 try "list --tree: nothing" 0 "no process of weir" env -u WEIR_PROC "$weir" list --tree
+mkdir -p run
+touch -d "-5 minutes" run/77.json.new && touch run/78.json.new
+tree >/dev/null
+check "list --tree removes what a process killed long ago was writing, and no other" \
+	test ! -e run/77.json.new -a -e run/78.json.new
+rm -f run/78.json.new
 try "list --tree takes no device" 2 "name no device" "$weir" list --tree 03:00.0
 "$weir" nicsim --socket sim.sock --wire loop > sim.out 2> sim.err &
 sim=$!
