@@ -129,7 +129,7 @@ static bool number_option(struct l2fwd_opts *o, int c, bool *mine)
 		{ OPT_RXD, "--rx-desc", 1, 65536, NULL, &o->rt.rx_desc },
 		{ OPT_TXD, "--tx-desc", 1, 65536, NULL, &o->rt.tx_desc },
 		{ OPT_MTU, "--mtu", WEIR_MTU_MIN, 65535, NULL, &o->rt.mtu },
-		{ OPT_BURST, "--burst", WEIR_MAX_SEGS, FWD_BURST_MAX, NULL, &o->rt.burst },
+		{ OPT_BURST, "--burst", 1, FWD_BURST_MAX, NULL, &o->rt.burst },
 		{ OPT_HOLD, "--hold", 1, 60000, NULL, &o->rt.hold_ms },
 		{ OPT_WATCHDOG, "--watchdog", 100, 3600000, NULL, &o->rt.stall_ms },
 	};
@@ -239,6 +239,12 @@ static int parse(struct l2fwd_opts *o, int argc, char **argv)
 		if (status >= 0)
 			return status;
 	}
+	if (o->rt.mtu > WEIR_BUF_ROOM - 64 && o->rt.burst < WEIR_MAX_SEGS)
+		return app_usage(
+			&cmd_l2fwd,
+			"--burst must be %d at least with --mtu %u: a packet can have that "
+			"many segments.",
+			WEIR_MAX_SEGS, o->rt.mtu);
 	o->rt.devs = argv + optind;
 	o->rt.n_devs = (unsigned)(argc - optind);
 	if (!o->rt.n_devs) {
@@ -360,7 +366,7 @@ const struct app_cmd cmd_l2fwd = {
 		"      --idle WHAT        when there is nothing to do: spin (default), yield, or\n"
 		"                         sleep on the NICs' interrupts\n"
 		"      --mtu N            largest packet (default 1500)\n"
-		"      --burst N          segments moved at once, 8 to 64 (default 32)\n"
+		"      --burst N          segments moved at once, 1 to 64 (default 32)\n"
 		"      --hold MS          how long packets wait for a full TX ring before they are\n"
 		"                         dropped (default 100); a route receives nothing meanwhile\n"
 		"      --rx-desc N, --tx-desc N  ring sizes\n"

@@ -49,6 +49,24 @@ void weir_port_fini(struct weir_port *p)
 	p->name = NULL;
 }
 
+bool weir_rxq_short(struct weir_rxq *q, unsigned segs)
+{
+	if (q->short_at != q->stats.packets) {
+		q->short_at = q->stats.packets;
+		q->shorts = 0;
+	}
+	if (++q->shorts < WEIR_SHORT_BURSTS)
+		return false;
+	q->shorts = 0;
+	if (!q->short_said)
+		weir_log(q->port->w, WEIR_LOG_ERR, "burst-too-short",
+			 "%s: queue %u: a packet of %u segments was dropped, for no burst had room "
+			 "for it: ask for %u segments at least",
+			 q->port->name, q->index, segs, WEIR_MAX_SEGS);
+	q->short_said = true;
+	return true;
+}
+
 static int unsupported(struct weir_port *p, const char *what)
 {
 	struct weir_port_caps caps = { .driver = "?" };

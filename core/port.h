@@ -26,6 +26,8 @@ WEIR_BEGIN_DECLS
 #define WEIR_MTU_MIN	  68
 /* For weir_port_conf.stall_ms: a device that is a process waits for a processor like any other. */
 #define WEIR_STALL_MS 2000
+/* Bursts that may be too short for a packet before it is dropped, see weir_rx_fn. */
+#define WEIR_SHORT_BURSTS 64
 
 struct weir_port;
 struct weir_rxq;
@@ -34,9 +36,11 @@ struct weir_txq;
 /**
  * weir_rx_fn - receive up to @n segments
  *
- * Never splits a packet over two bursts: one of more than @n segments waits, so where such can come
- * (WEIR_OFF_RX_JUMBO) ask for WEIR_MAX_SEGS at least. Refills the ring from the queue's cache before
- * it returns.
+ * Never splits a packet over two bursts: one of more than @n segments waits for a larger burst, so
+ * where such can come (WEIR_OFF_RX_JUMBO, and pcap files with frames of more than WEIR_BUF_ROOM) ask
+ * for WEIR_MAX_SEGS at least. When WEIR_SHORT_BURSTS in a row were too short for the same packet, it
+ * is dropped (WEIR_DROP_TOO_MANY), which is said once a queue ("burst-too-short"). Refills the ring
+ * from the queue's cache before it returns.
  */
 typedef unsigned weir_rx_fn(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n);
 
@@ -76,6 +80,8 @@ struct weir_rx_watch {
  * @index: queue number
  * @stats: counters, written by the owner only
  * @watch: the control thread's
+ * @shorts: bursts too short for the next packet, since @short_at; @short_said: told of it
+ * @short_at: what the queue had counted then
  */
 struct weir_rxq {
 	weir_rx_fn *burst;
@@ -86,6 +92,9 @@ struct weir_rxq {
 	unsigned index;
 	struct weir_qstats stats;
 	struct weir_rx_watch watch;
+	uint64_t short_at;
+	uint16_t shorts;
+	bool short_said;
 } weir_cacheline;
 
 struct weir_txq {
@@ -371,6 +380,16 @@ static inline void weir_txq_busy(struct weir_txq *q)
 	if (q->idle_since)
 		__atomic_store_n(&q->idle_since, 0, __ATOMIC_RELAXED);
 }
+
+/**
+ * weir_rxq_short() - for drivers: a burst brings nothing, for its first packet is too long for it
+ * @q: queue, by its owner
+ * @segs: segments of that packet, more than were asked for
+ *
+ * Return: false to let it wait; true to drop it as WEIR_DROP_TOO_MANY, when it has waited for
+ * WEIR_SHORT_BURSTS.
+ */
+WEIR_API bool weir_rxq_short(struct weir_rxq *q, unsigned segs);
 
 /* --- fast path --- */
 

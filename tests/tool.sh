@@ -173,6 +173,9 @@ try "l2fwd: bad mode" 2 "auto, cdev, group, compat, type1 or noiommu" "$weir" l2
 try "l2fwd: bad cores" 2 "--cores wants" "$weir" l2fwd --cores 1- null: null:
 try "l2fwd: bad number" 2 "--queues wants a whole number" "$weir" l2fwd -q 0 null: null:
 try "l2fwd: one device as a mirror" 0 "1000 packets forwarded" "$weir" l2fwd --mac-swap --count 1000 null:
+try "l2fwd: a burst too short for jumbo frames" 2 "--burst must be 8 at least" \
+	"$weir" l2fwd --mtu 9000 --burst 4 null: null:
+try "l2fwd: bursts of one" 0 "1000 packets forwarded" "$weir" l2fwd --burst 1 --mac-swap --count 1000 null:
 try "l2fwd: bad MAC" 2 "no MAC address" "$weir" l2fwd --mac-rewrite=1:2:3 null: null:
 try "capture: no device" 2 "name the device" "$weir" capture -w x.pcap
 try "capture: no file" 2 "-w" "$weir" capture null:

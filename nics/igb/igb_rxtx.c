@@ -263,7 +263,9 @@ unsigned XLATE_FN(igb_rx_jumbo)(struct weir_rxq *rxq, struct weir_pkt *pkts, uns
 			rx_drop(q, slot, segs, WEIR_DROP_TOO_MANY);
 			q->skip = true;
 		} else if (segs > n - got) {
-			break;
+			if (got || !weir_rxq_short(rxq, segs))
+				break;
+			rx_drop(q, slot, segs, WEIR_DROP_TOO_MANY);
 		} else {
 			len = rx_packet(q, slot, st, segs, &pkts[got]);
 		}

@@ -106,6 +106,11 @@ static unsigned pcap_rx(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
 			r->held = NULL;
 			continue;
 		}
+		if (segs > n && !at && weir_rxq_short(q, segs)) {
+			weir_drop(&q->stats, WEIR_DROP_TOO_MANY, 1);
+			r->held = NULL;
+			continue;
+		}
 		if (segs > n - at || !copy_in(r, pkts + at, segs))
 			break;
 		at += segs;

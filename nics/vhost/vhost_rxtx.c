@@ -131,11 +131,11 @@ static void go_back(struct vhost_ring *r, struct place at)
 }
 
 /*
- * Take one chain. Return: segments it brought (0: dropped), -1 when there is none or no room, -2
- * when the ring is broken.
+ * Take one chain, behind @out segments of a burst of @max. Return: segments it brought (0: dropped),
+ * -1 when there is none or no room, -2 when the ring is broken.
  */
-static int rx_one(struct vhost_rxq *q, struct vhost_ring *r, struct weir_pkt *p, unsigned room,
-		  struct vhost_done *done)
+static int rx_one(struct vhost_rxq *q, struct vhost_ring *r, struct weir_pkt *pkts, unsigned out,
+		  unsigned max, struct vhost_done *done)
 {
 	struct place at = place_of(r);
 	uint32_t bufs[WEIR_MAX_SEGS];
@@ -148,13 +148,16 @@ static int rx_one(struct vhost_rxq *q, struct vhost_ring *r, struct weir_pkt *p,
 	n = segments(q, r, &c);
 	if (!n) {
 		bad_chain(q->v, &q->base.stats);
-	} else if (n > room || !alloc(q->base.cache, bufs, n)) {
+	} else if (n > max && !out && weir_rxq_short(&q->base, n)) {
+		weir_drop(&q->base.stats, WEIR_DROP_TOO_MANY, 1);
+		n = 0;
+	} else if (n > max - out || !alloc(q->base.cache, bufs, n)) {
 		go_back(r, at);
-		if (n <= room)
+		if (n <= max - out)
 			weir_drop(&q->base.stats, WEIR_DROP_NO_BUF, 1);
 		return -1;
 	} else {
-		take_packet(q, r, &c, bufs, n, p);
+		take_packet(q, r, &c, bufs, n, &pkts[out]);
 	}
 	ring_push(r, done, c.id, c.descs, 0);
 	return (int)n;
@@ -169,7 +172,7 @@ static unsigned rx_burst(struct vhost_rxq *q, struct vhost_ring *r, struct weir_
 	uint64_t bytes = 0;
 
 	for (unsigned k = 0; k < BURST && out < n; k++) {
-		int got = rx_one(q, r, &pkts[out], n - out, &done);
+		int got = rx_one(q, r, pkts, out, n, &done);
 
 		if (got == -2)
 			ring_broken(q->v, r, s);

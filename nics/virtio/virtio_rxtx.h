@@ -328,6 +328,12 @@ static inline unsigned rx_packet(struct virtio_rxq *q, const struct virtio_used 
 		weir_drop(&q->base.stats, why, 1);
 		return rx_discard(q, e->id) ? 1 : 0;
 	}
+	/* Nothing of this burst is used yet: nor will any of the next ones, if they are like it. */
+	if (weir_unlikely(nb > room && !*out && weir_rxq_short(&q->base, nb))) {
+		weir_drop(&q->base.stats, WEIR_DROP_TOO_MANY, 1);
+		q->skip = (uint16_t)(nb - 1);
+		return rx_discard(q, e->id) ? 1 : 0;
+	}
 	if (nb > left || nb > room)
 		return 0;
 	len = rx_assemble(q, e, nb, p);

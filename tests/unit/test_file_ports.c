@@ -218,6 +218,27 @@ static void test_pcap(void **state)
 	}
 }
 
+/* Frames that no burst has room for do not keep the others. */
+static void test_pcap_short_bursts(void **state)
+{
+	static const unsigned lens[] = { 60, 9728, 60, 16384, 5000, 60 };
+	struct weir_pkt p[4];
+	unsigned got = 0;
+
+	(void)state;
+	write_in(lens, WEIR_ARRAY_SIZE(lens));
+	start_pcap();
+	for (unsigned i = 0; i < 4 * WEIR_SHORT_BURSTS; i++) {
+		unsigned n = weir_rx(port->rxq[0], p, 4);
+
+		weir_pkt_free(cache, p, n);
+		got += n;
+	}
+	assert_int_equal(got, 6);
+	assert_int_equal(port->rxq[0]->stats.packets, 4);
+	assert_int_equal(port->rxq[0]->stats.drops[WEIR_DROP_TOO_MANY], 2);
+}
+
 /* Without buffers a frame waits; it is not lost. */
 static void test_pcap_no_buffers(void **state)
 {
@@ -299,9 +320,10 @@ static void test_wrong_link_type(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_strings),	 T(test_null),	    T(test_pcap),
-		T(test_pcap_no_buffers), T(test_pcap_post), T(test_wrong_link_type),
-		T(test_pcap_cut_short),
+		T(test_strings),	T(test_null),
+		T(test_pcap),		T(test_pcap_no_buffers),
+		T(test_pcap_post),	T(test_wrong_link_type),
+		T(test_pcap_cut_short), T(test_pcap_short_bursts),
 	};
 
 	return cmocka_run_group_tests_name("file_ports", tests, NULL, NULL);

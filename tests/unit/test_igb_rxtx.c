@@ -228,6 +228,16 @@ static void test_rx_jumbo(void **state)
 		fake_rx_seg(0, data, 2048, i == 7 ? OK : 0, 0, 0);
 	assert_int_equal(weir_rx(rxq(), p, 16), 8);
 	drop_all(p, 8);
+	/* one that no burst has room for is dropped in the end */
+	for (unsigned i = 0; i < 8; i++)
+		fake_rx_seg(0, data, 2048, i == 7 ? OK : 0, 0, 0);
+	assert_true(fake_rx(0, data, 60));
+	for (unsigned i = 1; i < WEIR_SHORT_BURSTS; i++)
+		assert_int_equal(weir_rx(rxq(), p, 7), 0);
+	assert_int_equal(weir_rx(rxq(), p, 7), 1);
+	assert_int_equal(p[0].len, 60);
+	drop_all(p, 1);
+	assert_int_equal(drops(&rxq()->stats, WEIR_DROP_TOO_MANY), 1);
 }
 
 static void test_rx_jumbo_hostile(void **state)

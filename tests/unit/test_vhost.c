@@ -89,6 +89,34 @@ static void test_jumbo(void **state)
 	}
 }
 
+/* A packet that no burst has room for is dropped in the end, and the next one is not. */
+static void test_short_bursts(void **state)
+{
+	struct weir_pkt p[4];
+	struct weir_rxq *rx;
+	struct env e;
+
+	(void)state;
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(rows); i++) {
+		if (!rows[i].jumbo)
+			continue;
+		up(&e, &rows[i]);
+		rx = e.be.port->rxq[0];
+		env_packet(&e.fe, p, 3, 5000, 1);
+		env_packet(&e.fe, p + 3, 1, 100, 2);
+		assert_int_equal(weir_tx_post(e.fe.port->txq[0], p, 4), 4);
+		weir_tx_kick(e.fe.port->txq[0]);
+		for (unsigned k = 1; k < WEIR_SHORT_BURSTS; k++)
+			assert_int_equal(weir_rx(rx, p, 2), 0);
+		assert_int_equal(weir_rx(rx, p, 2), 1);
+		assert_int_equal(env_check(&e.be, p, 1, 100, 2), 1);
+		weir_pkt_free(e.be.cache, p, 1);
+		assert_int_equal(rx->stats.drops[WEIR_DROP_TOO_MANY], 1);
+		weir_tx_reap(e.fe.port->txq[0]);
+		env_end(&e);
+	}
+}
+
 /* A full ring takes no more, loses nothing, and goes on. */
 static void test_full(void **state)
 {
@@ -445,6 +473,7 @@ int main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_jumbo),
+		cmocka_unit_test(test_short_bursts),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_fewer_queues),
 		cmocka_unit_test(test_back_end_restarts),

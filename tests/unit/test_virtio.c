@@ -107,6 +107,47 @@ static void test_rx_never_splits(void **state)
 	weir_pkt_free(f->cache, p, 3);
 }
 
+/* A packet that no burst has room for waits, but not for good. */
+static void test_rx_short_bursts(void **state)
+{
+	struct fix *f = *state;
+	struct weir_pkt p[16];
+	struct weir_qstats *s;
+
+	f->conf.offloads = WEIR_OFF_RX_JUMBO;
+	fix_up(f);
+	s = &fix_rxq(f)->stats;
+	f->dev.log[0] = '\0';
+	for (unsigned round = 1; round < 4; round++) {
+		fix_receive(f, 3, 1000, 0);
+		fix_receive(f, 1, 77, 5);
+		for (unsigned i = 1; i < WEIR_SHORT_BURSTS; i++)
+			assert_int_equal(weir_rx(fix_rxq(f), p, 2), 0);
+		/* It is there for whoever asks for more. */
+		assert_int_equal(weir_rx(fix_rxq(f), p, 16), 4);
+		weir_pkt_free(f->cache, p, 4);
+		assert_int_equal(s->drops[WEIR_DROP_TOO_MANY], 0);
+	}
+	for (unsigned round = 1; round < 4; round++) {
+		unsigned got = 0, calls = 0;
+
+		fix_receive(f, 3, 1000, 0);
+		fix_receive(f, 1, 77, 5);
+		for (; !got && calls < 1000; calls++)
+			got = weir_rx(fix_rxq(f), p, 2);
+		assert_in_range(calls, WEIR_SHORT_BURSTS, WEIR_SHORT_BURSTS + 2);
+		assert_int_equal(got, 1);
+		assert_int_equal(p[0].len, 77);
+		weir_pkt_free(f->cache, p, 1);
+		assert_int_equal(s->drops[WEIR_DROP_TOO_MANY], round);
+		if (round == 1)
+			assert_string_equal(f->dev.log, "burst-too-short");
+		else
+			assert_string_equal(f->dev.log, "");
+		f->dev.log[0] = '\0';
+	}
+}
+
 static void test_rx_bad_num_buffers(void **state)
 {
 	struct fix *f = *state;
@@ -705,6 +746,7 @@ int main(void)
 		ROW(test_rx_any_order),
 		ROW(test_rx_multi_segment),
 		ROW(test_rx_never_splits),
+		ROW(test_rx_short_bursts),
 		ROW(test_rx_bad_num_buffers),
 		ROW(test_rx_bad_lengths),
 		ROW(test_rx_bad_lengths_full),
