@@ -48,8 +48,9 @@ typedef unsigned weir_rx_fn(struct weir_rxq *q, struct weir_pkt *pkts, unsigned 
  * weir_tx_fn - write descriptors for up to @n segments, without ringing the doorbell
  *
  * Accepts whole packets only. Accepted buffers belong to the queue, which frees them into its
- * cache when the device is done. A packet that can never be sent (length 0, too long) is counted
- * as WEIR_DROP_TX_INVALID, freed, and counts as accepted.
+ * cache when the device is done. A packet that can never be sent (length 0, too long; virtio also
+ * looks whether each segment lies in its buffer) is counted as WEIR_DROP_TX_INVALID, freed, and
+ * counts as accepted.
  * Return: segments accepted; the rest stays the caller's.
  */
 typedef unsigned weir_tx_fn(struct weir_txq *q, const struct weir_pkt *pkts, unsigned n);

@@ -141,6 +141,8 @@ static void start_txq(struct virtio_net *v, struct virtio_txq *q)
 {
 	virtio_fresh_txq(q);
 	q->max_len = (uint16_t)VIRTIO_FRAME(v->port.conf.mtu);
+	q->short_len = (uint16_t)weir_min_u(q->max_len, WEIR_BUF_ROOM);
+	q->short_off = (uint16_t)(WEIR_BUF_SIZE - q->short_len);
 	q->csum = virtio_has(v, VIRTIO_NET_F_CSUM);
 	q->vq.in_order = virtio_has(v, VIRTIO_F_IN_ORDER);
 	q->vq.hdr_len = virtio_has(v, VIRTIO_NET_F_HASH_REPORT) ? VIRTIO_NET_HDR_HASH_LEN

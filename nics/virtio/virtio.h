@@ -271,6 +271,7 @@ struct virtio_rxq {
  * @vq: ring
  * @segs: buffers in flight
  * @max_len: longest frame
+ * @short_len, @short_off: a segment that is no longer, and starts no later, is sure to lie in its buffer
  * @csum: VIRTIO_NET_F_CSUM negotiated and wanted
  * @hdrs: separate headers, VIRTIO_HDR_SLOT bytes for each id
  * @ind: indirect tables, VIRTIO_IND_DESCS descriptors for each id; NULL without the feature
@@ -283,6 +284,8 @@ struct virtio_txq {
 	struct virtio_vq vq;
 	uint32_t segs;
 	uint16_t max_len;
+	uint16_t short_len;
+	uint16_t short_off;
 	bool csum;
 	uint8_t *hdrs;
 	struct virtq_desc *ind;

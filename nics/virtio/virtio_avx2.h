@@ -250,7 +250,7 @@ VIRTIO_INLINE bool tx_all_simple(const struct virtio_txq *q, __m256i where, __m2
 				 unsigned slow)
 {
 	__m256i least = lanes(WEIR_ETH_HLEN << 16 | VIRTIO_HDR_ROOM, 0);
-	__m256i most = lanes((uint32_t)q->max_len << 16 | UINT16_MAX, UINT32_MAX);
+	__m256i most = lanes((uint32_t)q->short_len << 16 | q->short_off, UINT32_MAX);
 	__m256i bad =
 		_mm256_or_si256(_mm256_subs_epu16(least, where), _mm256_subs_epu16(where, most));
 

@@ -616,7 +616,8 @@ static inline unsigned tx_check(const struct virtio_txq *q, const struct weir_pk
 	if (segs > WEIR_MAX_SEGS)
 		return 0;
 	for (unsigned i = 0; i < segs; i++) {
-		if (!p[i].len)
+		/* The application is trusted; but a slip must not send what is in other buffers. */
+		if (!p[i].len || (unsigned)p[i].off + p[i].len > WEIR_BUF_SIZE)
 			return 0;
 		total += p[i].len;
 	}
@@ -696,8 +697,8 @@ VIRTIO_INLINE unsigned tx_run(const struct virtio_txq *q, unsigned n)
 /* Can this packet go the short way? */
 VIRTIO_INLINE bool tx_simple(const struct virtio_txq *q, const struct weir_pkt *p, unsigned slow)
 {
-	return !(p->flags & slow) && p->off >= VIRTIO_HDR_ROOM && p->len >= WEIR_ETH_HLEN &&
-	       p->len <= q->max_len;
+	return !(p->flags & slow) && p->off >= VIRTIO_HDR_ROOM && p->off <= q->short_off &&
+	       p->len >= WEIR_ETH_HLEN && p->len <= q->short_len;
 }
 
 /* One packet, of whatever kind. Return: segments accepted, 0 if there is no room. */

@@ -439,6 +439,9 @@ static void dress(struct weir_pkt *p, unsigned n)
 			p[i].flags = i + 1 < n ? WEIR_PKT_MORE : 0;
 			break;
 		case 4:
+			p[i].off = (uint16_t)(WEIR_BUF_SIZE - p[i].len - 2 + rnd(4));
+			break;
+		case 5:
 			p[i].flags = WEIR_PKT_TX_TCP_CSUM;
 			p[i].txo.l2_len = 14;
 			p[i].txo.l3_len = 20;
