@@ -107,47 +107,6 @@ static void test_rx_never_splits(void **state)
 	weir_pkt_free(f->cache, p, 3);
 }
 
-/* A packet that no burst has room for waits, but not for good. */
-static void test_rx_short_bursts(void **state)
-{
-	struct fix *f = *state;
-	struct weir_pkt p[16];
-	struct weir_qstats *s;
-
-	f->conf.offloads = WEIR_OFF_RX_JUMBO;
-	fix_up(f);
-	s = &fix_rxq(f)->stats;
-	f->dev.log[0] = '\0';
-	for (unsigned round = 1; round < 4; round++) {
-		fix_receive(f, 3, 1000, 0);
-		fix_receive(f, 1, 77, 5);
-		for (unsigned i = 1; i < WEIR_SHORT_BURSTS; i++)
-			assert_int_equal(weir_rx(fix_rxq(f), p, 2), 0);
-		/* It is there for whoever asks for more. */
-		assert_int_equal(weir_rx(fix_rxq(f), p, 16), 4);
-		weir_pkt_free(f->cache, p, 4);
-		assert_int_equal(s->drops[WEIR_DROP_TOO_MANY], 0);
-	}
-	for (unsigned round = 1; round < 4; round++) {
-		unsigned got = 0, calls = 0;
-
-		fix_receive(f, 3, 1000, 0);
-		fix_receive(f, 1, 77, 5);
-		for (; !got && calls < 1000; calls++)
-			got = weir_rx(fix_rxq(f), p, 2);
-		assert_in_range(calls, WEIR_SHORT_BURSTS, WEIR_SHORT_BURSTS + 2);
-		assert_int_equal(got, 1);
-		assert_int_equal(p[0].len, 77);
-		weir_pkt_free(f->cache, p, 1);
-		assert_int_equal(s->drops[WEIR_DROP_TOO_MANY], round);
-		if (round == 1)
-			assert_string_equal(f->dev.log, "burst-too-short");
-		else
-			assert_string_equal(f->dev.log, "");
-		f->dev.log[0] = '\0';
-	}
-}
-
 static void test_rx_bad_num_buffers(void **state)
 {
 	struct fix *f = *state;
@@ -572,56 +531,6 @@ static void test_tx_invalid(void **state)
 	assert_false(fake_pop(1, &c));
 }
 
-/* Up to its buffer's last byte a segment is sent, a byte further it is not. */
-static void test_tx_past_the_buffer(void **state)
-{
-	static const struct {
-		unsigned off, len, segs;
-		bool good;
-	} row[] = {
-		{ WEIR_BUF_SIZE - 1500, 1500, 1, true },
-		{ WEIR_BUF_SIZE - 1500, 1501, 1, false },
-		{ WEIR_BUF_SIZE - 1499, 1500, 1, false },
-		{ WEIR_BUF_SIZE - 60, 60, 1, true },
-		{ WEIR_BUF_SIZE - 59, 60, 1, false },
-		{ UINT16_MAX, 60, 1, false },
-		{ WEIR_BUF_SIZE - 100, 100, 3, true },
-		{ WEIR_BUF_SIZE - 99, 100, 3, false },
-		{ UINT16_MAX - 50, 100, 2, false },
-		{ WEIR_BUF_HEADROOM, 1522, 1, true },
-		{ WEIR_BUF_SIZE, WEIR_ETH_HLEN, 1, false },
-	};
-	struct fix *f = *state;
-	struct weir_pkt p[12];
-	struct fake_chain c;
-
-	fix_up(f);
-	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(row); i++) {
-		struct weir_qstats before = fix_txq(f)->stats;
-		unsigned n = row[i].segs;
-
-		/* Good ones around it, so that groups are tried, too. */
-		for (unsigned k = 0; k < 3; k++)
-			fix_packet(f, &p[k], 1, 60, 1);
-		fix_packet(f, &p[3], n, 60, 9);
-		fix_packet(f, &p[3 + n], 1, 61, 3);
-		p[2 + n].off = (uint16_t)row[i].off;
-		p[2 + n].len = (uint16_t)row[i].len;
-		if (row[i].good)
-			memset(weir_pkt_data(f->dev.dma.va_base, &p[2 + n]), 9 + (int)n - 1,
-			       row[i].len);
-		assert_int_equal(weir_tx_post(fix_txq(f), p, 4 + n), 4 + n);
-		assert_int_equal(fix_txq(f)->stats.packets - before.packets, 4 + row[i].good);
-		assert_int_equal(fix_txq(f)->stats.drops[WEIR_DROP_TX_INVALID] -
-					 before.drops[WEIR_DROP_TX_INVALID],
-				 !row[i].good);
-		while (fake_pop(1, &c))
-			fake_push(1, c.id, 0, c.descs);
-		weir_tx_reap(fix_txq(f));
-	}
-	assert_int_equal(fix_txq(f)->stats.packets, 4 * WEIR_ARRAY_SIZE(row) + 4);
-}
-
 /* --- buffers --- */
 
 static void test_empty_pool(void **state)
@@ -796,7 +705,6 @@ int main(void)
 		ROW(test_rx_any_order),
 		ROW(test_rx_multi_segment),
 		ROW(test_rx_never_splits),
-		ROW(test_rx_short_bursts),
 		ROW(test_rx_bad_num_buffers),
 		ROW(test_rx_bad_lengths),
 		ROW(test_rx_bad_lengths_full),
@@ -815,7 +723,6 @@ int main(void)
 		ROW(test_tx_indirect),
 		ROW(test_tx_whole_packets),
 		ROW(test_tx_invalid),
-		ROW(test_tx_past_the_buffer),
 		ROW(test_empty_pool),
 		ROW(test_stop_gives_back),
 		ROW(test_no_notify),
