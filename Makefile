@@ -152,7 +152,7 @@ $(BUILD)/bench/intel_%: $(BUILD)/obj/tests/bench/intel_%.o $(BUILD)/libweir.a
 # The peer's programs, where DPDK is there to build against.
 PEER_SRC := $(wildcard tests/bench/peer/*.c)
 PEER     := $(if $(shell $(PKG_CONFIG) --exists libdpdk 2>/dev/null && echo y),$(PEER_SRC:tests/bench/peer/%.c=$(BUILD)/bench/peer-%))
-$(BUILD)/bench/peer-%: tests/bench/peer/%.c tests/bench/peer/peer.h tests/bench/bench.h
+$(BUILD)/bench/peer-%: tests/bench/peer/%.c tests/bench/peer/peer.h tests/bench/bench.h tests/bench/vm/marks.h
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -O3 $$($(PKG_CONFIG) --cflags libdpdk) $(LDFLAGS_ALL) -o $@ $< \
@@ -204,8 +204,14 @@ bench:
 	@$(MAKE) bench-build bench-peer
 	@tests/bench/run.sh $(BUILD) $(BENCH_ARGS)
 
+# What the emulator counts instructions with, for part h.
+$(BUILD)/bench/count.so: tests/bench/plugin/count.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(VM_CC) -std=gnu11 -O2 -Wall -Wextra -fPIC -shared -fvisibility=hidden -o $@ $<
+
 bench-build: all $(BENCH)
-bench-peer: $(PEER)
+bench-peer: $(PEER) $(BUILD)/bench/count.so vm-helpers
 .PHONY: bench-build bench-peer
 
 # Programs that talk to other people's programs (tests/interop.sh).
