@@ -4,30 +4,20 @@
  * maps our arenas by their memfds, and sees memory at our own addresses. A back end that goes away
  * may come back: the connection is looked after on the control path.
  */
-#include "nics/vhost_msg.h"
-#include "nics/virtio/virtio.h"
+#include "nics/virtio/virtio_user.h"
 
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#ifndef USER_TIMEOUT_US
-#define USER_TIMEOUT_US 5000000
-#endif
 /* In server mode: how long opening waits for the back end to connect. */
 #ifndef USER_ACCEPT_US
 #define USER_ACCEPT_US 15000000
 #endif
 #define ACCEPT_POLL_US 2000
-/* Between attempts to reach a back end that is gone. */
-#define RETRY_FIRST_MS 20
-#define RETRY_MOST_MS  1000
 
 /* Connections that break in their first messages, when a port is opened. */
 #define HANDSHAKE_TRIES 3
-
-#define MAX_RINGS (2 * WEIR_MAX_QUEUES)
-#define MAX_CALLS (1 + WEIR_MAX_QUEUES)
 
 /* Features that are the rings' and the headers', between the driver and the back end. */
 #define FEATURES_PASSED                                                                           \
@@ -41,164 +31,9 @@
 	(VHOST_PROTOCOL_F_MQ | VHOST_PROTOCOL_F_REPLY_ACK | VHOST_PROTOCOL_F_CONFIG | \
 	 VHOST_PROTOCOL_F_RESET_DEVICE | VHOST_PROTOCOL_F_STATUS)
 
-/**
- * struct virtio_user - transport
- * @t: common part, first
- * @o: options; the path among them
- * @listener: in server mode, else -1
- * @sock: -1 while there is no back end
- * @backend: its features; @protocol: protocol features in use
- * @pairs: queue pairs
- * @has_mac: @mac is known: from the options or from the back end
- * @status: device status, kept here
- * @kick: eventfds of rings; made when a ring is first used, and kept
- * @call: eventfds of vectors, @n_call of them
- * @started: rings that the back end was told of
- * @retry_at: not before this, in ns; @retry_ms: until the attempt after that
- */
-struct virtio_user {
-	struct virtio_transport t;
-	struct vhost_opts o;
-	int listener, sock;
-	uint64_t backend, protocol;
-	unsigned pairs;
-	bool has_mac;
-	uint8_t mac[6];
-	uint8_t status;
-	int kick[MAX_RINGS];
-	int call[MAX_CALLS];
-	unsigned n_call;
-	uint32_t started;
-	uint64_t retry_at;
-	unsigned retry_ms;
-};
-
 static struct virtio_user *to_user(struct virtio_transport *t)
 {
 	return weir_container_of(t, struct virtio_user, t);
-}
-
-/* --- messages --- */
-
-/* The connection is of no use any more. Said once; the next attempt is soon. */
-static void drop(struct virtio_user *u, const char *id, const char *what, const char *why)
-{
-	if (u->sock < 0)
-		return;
-	close(u->sock);
-	u->sock = -1;
-	u->started = 0;
-	u->retry_ms = RETRY_FIRST_MS;
-	u->retry_at = weir_now_ns();
-	weir_log(u->t.w, WEIR_LOG_WARN, id, "%s: %s: %s; the connection is closed", u->t.name, what,
-		 why);
-}
-
-static const char *reason(int err)
-{
-	switch (err) {
-	case -ETIMEDOUT:
-		return "no answer in time";
-	case -ENOTCONN:
-	case -EPIPE:
-	case -ECONNRESET:
-		return "the back end has closed the connection";
-	case -EPROTO:
-		return "the answer is no message of the protocol";
-	default:
-		return weir_strerror(err);
-	}
-}
-
-/* An answer that is not one to @m. */
-static bool wrong_answer(const struct vhost_msg *m, const struct vhost_msg *r, unsigned min)
-{
-	return r->req != m->req || !(r->flags & VHOST_MSG_REPLY) || r->size < min;
-}
-
-static int answer(struct virtio_user *u, const struct vhost_msg *m, struct vhost_msg *r,
-		  unsigned min, struct weir_deadline end)
-{
-	struct vhost_fds fds;
-	int err = vhost_recv(u->sock, r, &fds, end);
-
-	if (!err) {
-		if (wrong_answer(m, r, min) || fds.n)
-			err = -EPROTO;
-		vhost_fds_close(&fds);
-	}
-	if (err)
-		drop(u, err == -EPROTO ? "vhost-user-protocol" : "vhost-user-lost",
-		     vhost_req_name(m->req), reason(err));
-	return err ? -ENOTCONN : 0;
-}
-
-/*
- * Send @m; with @r, wait for the answer, of @min bytes at least. Return: 0; -ENOTCONN, said; -EIO
- * when the back end says that it failed, said.
- */
-static int call(struct virtio_user *u, struct vhost_msg *m, int fd, struct vhost_msg *r,
-		unsigned min)
-{
-	bool ack = !r && (u->protocol & VHOST_PROTOCOL_F_REPLY_ACK);
-	struct weir_deadline end = weir_deadline_us(USER_TIMEOUT_US);
-	struct vhost_msg own;
-	int err;
-
-	if (u->sock < 0)
-		return -ENOTCONN;
-	m->flags = VHOST_MSG_VERSION | (ack ? VHOST_MSG_NEED_REPLY : 0);
-	err = vhost_send(u->sock, m, &fd, fd >= 0, end);
-	if (err) {
-		drop(u, "vhost-user-lost", vhost_req_name(m->req), reason(err));
-		return -ENOTCONN;
-	}
-	if (r)
-		return answer(u, m, r, min, end);
-	if (!ack)
-		return 0;
-	err = answer(u, m, &own, sizeof(own.u64), end);
-	if (err || !own.u64)
-		return err;
-	return weir_fail(u->t.w, EIO, "vhost-user-refused",
-			 "%s: the back end says that %s failed (%llu)", u->t.name,
-			 vhost_req_name(m->req), (unsigned long long)own.u64);
-}
-
-static int call_get(struct virtio_user *u, uint32_t req, uint64_t *value)
-{
-	struct vhost_msg m = { .req = req }, r;
-	int err = call(u, &m, -1, &r, sizeof(r.u64));
-
-	if (!err)
-		*value = r.u64;
-	return err;
-}
-
-static int call_set(struct virtio_user *u, uint32_t req, uint64_t value)
-{
-	struct vhost_msg m = { .req = req, .size = sizeof(m.u64), .u64 = value };
-
-	return call(u, &m, -1, NULL, 0);
-}
-
-static int call_num(struct virtio_user *u, uint32_t req, unsigned index, unsigned num)
-{
-	struct vhost_msg m = { .req = req,
-			       .size = sizeof(m.num),
-			       .num = { .index = index, .num = num } };
-
-	return call(u, &m, -1, NULL, 0);
-}
-
-/* SET_VRING_KICK, _CALL: without an fd, a bit says so. */
-static int call_fd(struct virtio_user *u, uint32_t req, unsigned index, int fd)
-{
-	struct vhost_msg m = { .req = req,
-			       .size = sizeof(m.u64),
-			       .u64 = index | (fd < 0 ? VHOST_VRING_NOFD : 0) };
-
-	return call(u, &m, fd, NULL, 0);
 }
 
 /* --- connection --- */
@@ -210,17 +45,24 @@ static int read_config(struct virtio_user *u)
 	struct vhost_msg m = { .req = VHOST_USER_GET_CONFIG,
 			       .size = want,
 			       .config = { .offset = VIRTIO_NET_CFG_MAC, .size = sizeof(u->mac) } };
-	struct vhost_msg r;
+	struct virtio_user_answer a = { .max = want };
+	struct vhost_config c;
 	int err;
 
 	if (!(u->protocol & VHOST_PROTOCOL_F_CONFIG) || !(u->backend & VIRTIO_NET_F_MAC) ||
 	    u->has_mac)
 		return 0;
-	err = call(u, &m, -1, &r, 0);
+	err = virtio_user_ask(u, &m, &a);
 	/* An empty answer means that there is none. */
-	if (err || r.size < want)
+	if (err || !a.m.size)
 		return err;
-	memcpy(u->mac, r.config.data, sizeof(u->mac));
+	c = a.m.config;
+	if (a.m.size != want || c.offset != m.config.offset || c.size != m.config.size)
+		return virtio_user_nonsense(
+			u, m.req,
+			"expected %u bytes from %u on (payload %u), got %u from %u on (%u)",
+			m.config.size, m.config.offset, want, c.size, c.offset, a.m.size);
+	memcpy(u->mac, c.data, sizeof(u->mac));
 	u->has_mac = !(u->mac[0] & 1);
 	return 0;
 }
@@ -231,13 +73,13 @@ static int read_pairs(struct virtio_user *u, uint64_t *pairs)
 
 	*pairs = 1;
 	if (u->protocol & VHOST_PROTOCOL_F_MQ)
-		err = call_get(u, VHOST_USER_GET_QUEUE_NUM, pairs);
+		err = virtio_user_get(u, VHOST_USER_GET_QUEUE_NUM, pairs);
 	if (err)
 		return err;
-	if (!*pairs || *pairs > VHOST_MAX_PAIRS) {
-		drop(u, "vhost-user-protocol", "GET_QUEUE_NUM", "there cannot be as many queues");
-		return -ENOTCONN;
-	}
+	if (!*pairs || *pairs > VHOST_MAX_PAIRS)
+		return virtio_user_nonsense(u, VHOST_USER_GET_QUEUE_NUM,
+					    "expected 1 to %u queue pairs, got %llu",
+					    VHOST_MAX_PAIRS, (unsigned long long)*pairs);
 	*pairs = weir_min_u((unsigned)*pairs, u->o.pairs ? u->o.pairs : WEIR_MAX_QUEUES);
 	return 0;
 }
@@ -248,14 +90,14 @@ static int handshake(struct virtio_user *u)
 	int err;
 
 	u->protocol = 0;
-	err = call_get(u, VHOST_USER_GET_FEATURES, &u->backend);
+	err = virtio_user_get(u, VHOST_USER_GET_FEATURES, &u->backend);
 	if (!err && (u->backend & VHOST_USER_F_PROTOCOL_FEATURES)) {
 		uint64_t offered;
 
-		err = call_get(u, VHOST_USER_GET_PROTOCOL_FEATURES, &offered);
+		err = virtio_user_get(u, VHOST_USER_GET_PROTOCOL_FEATURES, &offered);
 		if (!err)
-			err = call_set(u, VHOST_USER_SET_PROTOCOL_FEATURES,
-				       offered & PROTOCOL_WANTED);
+			err = virtio_user_set(u, VHOST_USER_SET_PROTOCOL_FEATURES,
+					      offered & PROTOCOL_WANTED);
 		if (!err)
 			u->protocol = offered & PROTOCOL_WANTED;
 	}
@@ -264,13 +106,13 @@ static int handshake(struct virtio_user *u)
 	if (!err) {
 		struct vhost_msg m = { .req = VHOST_USER_SET_OWNER };
 
-		err = call(u, &m, -1, NULL, 0);
+		err = virtio_user_tell(u, &m, NULL, 0);
 	}
 	if (!err)
 		err = read_config(u);
 	if (!err && pairs < u->pairs) {
-		drop(u, "vhost-user-changed", "GET_QUEUE_NUM",
-		     "the back end has fewer queues than the one before it");
+		virtio_user_drop(u, "vhost-user-changed", "GET_QUEUE_NUM",
+				 "the back end has fewer queues than the one before it");
 		return -ENOTCONN;
 	}
 	u->pairs = u->pairs ? u->pairs : (unsigned)pairs;
@@ -287,7 +129,8 @@ static int attach(struct virtio_user *u)
 	u->sock = fd;
 	err = handshake(u);
 	if (err)
-		drop(u, "vhost-user-refused", "first messages", reason(err));
+		virtio_user_drop(u, "vhost-user-refused", "first messages",
+				 virtio_user_reason(err));
 	return err;
 }
 
@@ -308,7 +151,7 @@ static int first_connection(struct virtio_user *u)
 	/* One that is just starting may close a first connection again. */
 	while ((err == -EAGAIN && !weir_deadline_passed(end)) ||
 	       (err == -ENOTCONN && tries++ < HANDSHAKE_TRIES)) {
-		weir_sleep_us(err == -EAGAIN ? ACCEPT_POLL_US : RETRY_FIRST_MS * 10000);
+		weir_sleep_us(err == -EAGAIN ? ACCEPT_POLL_US : USER_RETRY_FIRST_MS * 10000);
 		err = attach(u);
 	}
 	if (!err)
@@ -332,9 +175,10 @@ static int user_service(struct virtio_transport *t)
 		return -ENOTCONN;
 	r = vhost_peek(u->sock);
 	if (r < 0)
-		drop(u, "vhost-user-lost", "connection", reason(-ENOTCONN));
+		virtio_user_drop(u, "vhost-user-lost", "connection", virtio_user_reason(-ENOTCONN));
 	else if (r > 0)
-		drop(u, "vhost-user-protocol", "connection", "a message that nobody asked for");
+		virtio_user_drop(u, "vhost-user-protocol", "connection",
+				 "a message that nobody asked for");
 	return r ? -ENOTCONN : 0;
 }
 
@@ -351,13 +195,13 @@ static int user_reconnect(struct virtio_transport *t)
 		return -EAGAIN;
 	err = attach(u);
 	if (!err) {
-		u->retry_ms = RETRY_FIRST_MS;
+		u->retry_ms = USER_RETRY_FIRST_MS;
 		return 0;
 	}
 	/* Twice as long each time (one that was dropped counts); whoever waits for one need not hurry. */
 	if (err != -EAGAIN) {
 		u->retry_at = now + wait * 1000000ull;
-		u->retry_ms = weir_min_u(2 * wait, RETRY_MOST_MS);
+		u->retry_ms = weir_min_u(2 * wait, USER_RETRY_MOST_MS);
 	}
 	return err;
 }
@@ -366,8 +210,8 @@ static void user_disconnect(struct virtio_transport *t, const char *why)
 {
 	struct virtio_user *u = to_user(t);
 
-	drop(u, "vhost-user-changed", "connection", why);
-	u->retry_at += RETRY_MOST_MS * 1000000ull;
+	virtio_user_drop(u, "vhost-user-changed", "connection", why);
+	u->retry_at += USER_RETRY_MOST_MS * 1000000ull;
 }
 
 /* --- operations --- */
@@ -377,12 +221,13 @@ static void stop_ring(struct virtio_user *u, unsigned index)
 	struct vhost_msg m = { .req = VHOST_USER_GET_VRING_BASE,
 			       .size = sizeof(m.num),
 			       .num = { .index = index } };
-	struct vhost_msg r;
+	struct virtio_user_answer a = { .min = sizeof(m.num), .max = sizeof(m.num) };
 
 	if (u->backend & VHOST_USER_F_PROTOCOL_FEATURES)
-		call_num(u, VHOST_USER_SET_VRING_ENABLE, index, 0);
+		virtio_user_num(u, VHOST_USER_SET_VRING_ENABLE, index, 0);
 	/* The answer says that the back end has let go of the ring. */
-	call(u, &m, -1, &r, sizeof(r.num));
+	if (!virtio_user_ask(u, &m, &a) && a.m.num.index != index)
+		virtio_user_nonsense(u, m.req, "expected ring %u, got %u", index, a.m.num.index);
 }
 
 /* A back end that is gone, or does not answer and is cut off, is as good as reset. */
@@ -391,14 +236,14 @@ static int user_reset(struct virtio_transport *t)
 	struct virtio_user *u = to_user(t);
 	uint32_t rings = u->started;
 
-	for (unsigned i = 0; i < MAX_RINGS && u->sock >= 0; i++)
+	for (unsigned i = 0; i < USER_MAX_RINGS && u->sock >= 0; i++)
 		if (rings & 1u << i)
 			stop_ring(u, i);
 	u->started = 0;
 	if (rings && u->sock >= 0 && (u->protocol & VHOST_PROTOCOL_F_RESET_DEVICE)) {
 		struct vhost_msg m = { .req = VHOST_USER_RESET_DEVICE };
 
-		call(u, &m, -1, NULL, 0);
+		virtio_user_tell(u, &m, NULL, 0);
 	}
 	t->ops->set_status(t, 0);
 	return 0;
@@ -417,11 +262,16 @@ static void user_set_status(struct virtio_transport *t, uint8_t status)
 	u->status = status;
 	if (u->sock < 0 || !(u->protocol & VHOST_PROTOCOL_F_STATUS))
 		return;
-	if (call_set(u, VHOST_USER_SET_STATUS, status))
+	if (virtio_user_set(u, VHOST_USER_SET_STATUS, status))
 		return;
 	/* Only here the device has a say. */
-	if (status & VIRTIO_STATUS_FEATURES_OK && !(status & VIRTIO_STATUS_DRIVER_OK) &&
-	    !call_get(u, VHOST_USER_GET_STATUS, &got) && !(got & VIRTIO_STATUS_FEATURES_OK))
+	if (!(status & VIRTIO_STATUS_FEATURES_OK) || status & VIRTIO_STATUS_DRIVER_OK ||
+	    virtio_user_get(u, VHOST_USER_GET_STATUS, &got))
+		return;
+	if (got > UINT8_MAX)
+		virtio_user_nonsense(u, VHOST_USER_GET_STATUS, "expected eight bits, got 0x%llx",
+				     (unsigned long long)got);
+	if (!(got & VIRTIO_STATUS_FEATURES_OK))
 		u->status &= (uint8_t)~VIRTIO_STATUS_FEATURES_OK;
 }
 
@@ -441,12 +291,8 @@ static int user_features(struct virtio_transport *t, uint64_t *features)
 /* Each arena is a region, at the addresses that it has here. */
 static int send_memory(struct virtio_user *u)
 {
-	struct weir_deadline end = weir_deadline_us(USER_TIMEOUT_US);
-	bool ack = u->protocol & VHOST_PROTOCOL_F_REPLY_ACK;
-	struct vhost_msg m = { .req = VHOST_USER_SET_MEM_TABLE,
-			       .flags = VHOST_MSG_VERSION | (ack ? VHOST_MSG_NEED_REPLY : 0) };
-	int fds[VHOST_MAX_REGIONS], err;
-	struct vhost_msg r;
+	struct vhost_msg m = { .req = VHOST_USER_SET_MEM_TABLE };
+	int fds[VHOST_MAX_REGIONS];
 
 	for (struct weir_arena *a = weir_arena_next(u->t.w, NULL); a;
 	     a = weir_arena_next(u->t.w, a)) {
@@ -467,16 +313,7 @@ static int send_memory(struct virtio_user *u)
 	}
 	m.size = (uint32_t)(offsetof(struct vhost_memory, region) +
 			    m.mem.n * sizeof(m.mem.region[0]));
-	err = u->sock < 0 ? -ENOTCONN : vhost_send(u->sock, &m, fds, m.mem.n, end);
-	if (err) {
-		drop(u, "vhost-user-lost", "SET_MEM_TABLE", reason(err));
-		return -ENOTCONN;
-	}
-	err = ack ? answer(u, &m, &r, sizeof(r.u64), end) : 0;
-	if (err || !ack || !r.u64)
-		return err;
-	return weir_fail(u->t.w, EIO, "vhost-user-refused",
-			 "%s: the back end cannot map our memory", u->t.name);
+	return virtio_user_tell(u, &m, fds, m.mem.n);
 }
 
 static int user_set_features(struct virtio_transport *t, uint64_t features)
@@ -486,7 +323,7 @@ static int user_set_features(struct virtio_transport *t, uint64_t features)
 
 	features &= u->backend & ~FEATURES_OWN;
 	features |= u->backend & VHOST_USER_F_PROTOCOL_FEATURES;
-	err = call_set(u, VHOST_USER_SET_FEATURES, features);
+	err = virtio_user_set(u, VHOST_USER_SET_FEATURES, features);
 	return err ? err : send_memory(u);
 }
 
@@ -511,7 +348,7 @@ static unsigned user_queue_size(struct virtio_transport *t, unsigned index)
 
 static int need_kick(struct virtio_user *u, unsigned index)
 {
-	if (index >= MAX_RINGS)
+	if (index >= USER_MAX_RINGS)
 		return -EINVAL;
 	if (u->kick[index] < 0)
 		u->kick[index] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -538,16 +375,16 @@ static int user_queue_enable(struct virtio_transport *t, const struct virtio_que
 
 	*doorbell = NULL;
 	if (!err)
-		err = call_num(u, VHOST_USER_SET_VRING_NUM, qc->index, qc->size);
+		err = virtio_user_num(u, VHOST_USER_SET_VRING_NUM, qc->index, qc->size);
 	if (!err)
-		err = call_num(u, VHOST_USER_SET_VRING_BASE, qc->index,
-			       qc->packed ? PACKED_BASE : 0);
+		err = virtio_user_num(u, VHOST_USER_SET_VRING_BASE, qc->index,
+				      qc->packed ? PACKED_BASE : 0);
 	if (!err)
-		err = call(u, &area, -1, NULL, 0);
+		err = virtio_user_tell(u, &area, NULL, 0);
 	if (!err)
-		err = call_fd(u, VHOST_USER_SET_VRING_CALL, qc->index, fd);
+		err = virtio_user_fd(u, VHOST_USER_SET_VRING_CALL, qc->index, fd);
 	if (!err)
-		err = call_fd(u, VHOST_USER_SET_VRING_KICK, qc->index, u->kick[qc->index]);
+		err = virtio_user_fd(u, VHOST_USER_SET_VRING_KICK, qc->index, u->kick[qc->index]);
 	if (!err)
 		u->started |= 1u << qc->index;
 	return err;
@@ -566,16 +403,16 @@ static int user_set_dma(struct virtio_transport *t, bool on)
 
 	if (!on || !(u->backend & VHOST_USER_F_PROTOCOL_FEATURES))
 		return 0;
-	for (unsigned i = 0; i < MAX_RINGS && !err; i++)
+	for (unsigned i = 0; i < USER_MAX_RINGS && !err; i++)
 		if (u->started & 1u << i)
-			err = call_num(u, VHOST_USER_SET_VRING_ENABLE, i, 1);
+			err = virtio_user_num(u, VHOST_USER_SET_VRING_ENABLE, i, 1);
 	return err;
 }
 
 static int user_max_vectors(struct virtio_transport *t)
 {
 	(void)t;
-	return MAX_CALLS;
+	return USER_MAX_CALLS;
 }
 
 static int user_vectors(struct virtio_transport *t, unsigned n)
@@ -584,7 +421,7 @@ static int user_vectors(struct virtio_transport *t, unsigned n)
 
 	while (u->n_call)
 		close(u->call[--u->n_call]);
-	for (; u->n_call < n && n <= MAX_CALLS; u->n_call++) {
+	for (; u->n_call < n && n <= USER_MAX_CALLS; u->n_call++) {
 		int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 		if (fd < 0)
@@ -618,7 +455,7 @@ static void user_close(struct virtio_transport *t)
 		close(u->listener);
 		unlink(u->o.path);
 	}
-	for (unsigned i = 0; i < MAX_RINGS; i++)
+	for (unsigned i = 0; i < USER_MAX_RINGS; i++)
 		if (u->kick[i] >= 0)
 			close(u->kick[i]);
 	user_vectors(t, 0);
@@ -656,7 +493,7 @@ int virtio_user_open(struct weir *w, const char *name, const char *rest,
 	if (!u)
 		return -ENOMEM;
 	u->listener = u->sock = -1;
-	for (unsigned i = 0; i < MAX_RINGS; i++)
+	for (unsigned i = 0; i < USER_MAX_RINGS; i++)
 		u->kick[i] = -1;
 	u->t.ops = &virtio_user_ops;
 	u->t.w = w;
@@ -667,7 +504,7 @@ int virtio_user_open(struct weir *w, const char *name, const char *rest,
 	/* The back end sees memory where we do. */
 	u->t.dma.va_base = weir_window(w).base;
 	u->t.dma.iova_base = (weir_iova_t)(uintptr_t)weir_window(w).base;
-	u->retry_ms = RETRY_FIRST_MS;
+	u->retry_ms = USER_RETRY_FIRST_MS;
 	err = vhost_opts_parse(w, name, rest, &u->o);
 	if (!err) {
 		u->t.name = u->o.name;
