@@ -59,6 +59,8 @@ static bool parse_one(struct vhost_opts *o, const char *key, const char *value)
 		return parse_on(value, &o->server);
 	if (!strcmp(key, "client"))
 		return parse_on(value, &o->client);
+	if (!strcmp(key, "inflight"))
+		return parse_on(value, &o->inflight);
 	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(switches); i++)
 		if (!strcmp(key, switches[i].name)) {
 			if (!parse_on(value, &on))
@@ -87,7 +89,7 @@ static int parse_all(struct weir *w, const char *name, char *text, struct vhost_
 				"%s: \"%s%s%s\" is no option: there are queues=N (1 to %u), "
 				"mac=ADDRESS, server=on|off (front ends), "
 				"client=on|off (back ends) and, to do without a feature, packed, "
-				"in-order, indirect, mergeable and csum=off",
+				"in-order, indirect, mergeable, csum and inflight=off",
 				name, s, eq ? "=" : "", eq ? eq + 1 : "", WEIR_MAX_QUEUES);
 	}
 	return 0;
@@ -98,7 +100,7 @@ int vhost_opts_parse(struct weir *w, const char *name, const char *rest, struct 
 	char *comma;
 	int err = 0;
 
-	*o = (struct vhost_opts){ .name = strdup(name), .path = strdup(rest) };
+	*o = (struct vhost_opts){ .name = strdup(name), .path = strdup(rest), .inflight = true };
 	if (!o->path || !o->name) {
 		vhost_opts_free(o);
 		return -ENOMEM;

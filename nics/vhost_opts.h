@@ -13,6 +13,7 @@
  * @pairs: queue pairs at most, 0 for as many as there are
  * @server: front end: listen, the back end connects
  * @client: back end: connect to the front end, which listens
+ * @inflight: in-flight tracking, on unless it is switched off
  * @mac: address, if @has_mac
  */
 struct vhost_opts {
@@ -22,6 +23,7 @@ struct vhost_opts {
 	unsigned pairs;
 	bool server;
 	bool client;
+	bool inflight;
 	bool has_mac;
 	uint8_t mac[6];
 };

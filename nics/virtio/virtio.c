@@ -230,11 +230,21 @@ static void virtio_stop(struct weir_port *p)
 		virtio_drain_pair(v, i);
 }
 
+static int announce(struct virtio_net *v)
+{
+	const struct weir_port_conf *c = &v->port.conf;
+	unsigned size = c->rx_desc > c->tx_desc ? c->rx_desc : c->tx_desc;
+
+	return v->t->ops->track ? v->t->ops->track(v->t, 2 * virtio_pairs(v), size, v->resume) : 0;
+}
+
 int virtio_go(struct virtio_net *v)
 {
 	struct virtio_transport *t = v->t;
-	int err = virtio_enable_queues(v);
+	int err = announce(v);
 
+	if (!err)
+		err = virtio_enable_queues(v);
 	if (!err)
 		err = t->ops->set_dma(t, true);
 	if (err)

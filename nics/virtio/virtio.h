@@ -23,6 +23,9 @@ struct virtio_transport;
  * @size: descriptors
  * @vector: interrupt vector, VIRTIO_MSI_NO_VECTOR for none
  * @packed: kind of ring
+ * @base: where the device begins, as vhost counts: split: index in the available ring; packed: position
+ *        and wrap counter (bit 15) of the available, and in the upper half of the used. As a ring is
+ *        handed over it is 0 (packed: wrap counters set), unless the ring goes on
  * @desc: descriptor area, driver area and device area
  */
 struct virtio_queue_conf {
@@ -30,6 +33,7 @@ struct virtio_queue_conf {
 	unsigned size;
 	uint16_t vector;
 	bool packed;
+	uint32_t base;
 	void *desc;
 	void *driver;
 	void *device;
@@ -61,6 +65,10 @@ struct virtio_queue_conf {
  * @reconnect: try once to have it again, when it is time to (-EAGAIN if not). Then the device is as
  *             after opening
  * @disconnect: end a connection that cannot be used, with the reason
+ * @resumes: can rings that were in use go on with the device as they are? (@in_order: it uses buffers
+ *           in the order in which it gets them.) Absent, as the two before it, with @service
+ * @track: before rings are handed over: there will be @rings of @size descriptors at most, and they go
+ *         on (@resume) or begin. Absent where no transport's device wants to know
  * @close: free the transport and what is below it
  */
 struct virtio_transport_ops {
@@ -83,6 +91,8 @@ struct virtio_transport_ops {
 	int (*service)(struct virtio_transport *t);
 	int (*reconnect)(struct virtio_transport *t);
 	void (*disconnect)(struct virtio_transport *t, const char *why);
+	bool (*resumes)(struct virtio_transport *t, bool in_order);
+	int (*track)(struct virtio_transport *t, unsigned rings, unsigned size, bool resume);
 	void (*close)(struct virtio_transport *t);
 };
 
@@ -220,6 +230,11 @@ int virtio_vq_alloc(struct virtio_vq *vq, struct weir_arena *a, unsigned size, b
 void virtio_vq_free(struct virtio_vq *vq, struct weir_arena *a);
 /* As after virtio_vq_alloc(): nothing posted, no interrupts wanted. */
 void virtio_vq_reset(struct virtio_vq *vq);
+/*
+ * Where a device is to go on in a ring that one before it has left: behind all that was used. While
+ * the owner keeps away. Return: false when the ring cannot be trusted.
+ */
+bool virtio_vq_base(const struct virtio_vq *vq, uint32_t *base);
 /* Hand the ring to the device. */
 int virtio_vq_enable(struct virtio_vq *vq, struct virtio_transport *t, unsigned index,
 		     uint16_t vector);
@@ -435,7 +450,8 @@ int virtio_ctrl_queues(struct virtio_net *v);
  * @rx: queues, port.conf.n_rxq; @tx: port.conf.n_txq
  * @ctrl: control queue
  * @lost: the device went away while running, and is waited for
- * @fresh: by queue pair: its owner has taken the rings back; written by the owner
+ * @resume: rings go on where they are when it comes back
+ * @left: by queue pair: its owner keeps away from the rings; written by the owner
  * @tx_lost: segments that were with a device when it went away
  * @reconnects: times it came back
  */
@@ -462,7 +478,8 @@ struct virtio_net {
 	struct virtio_txq *tx;
 	struct virtio_ctrl ctrl;
 	bool lost;
-	bool fresh[WEIR_MAX_QUEUES];
+	bool resume;
+	bool left[WEIR_MAX_QUEUES];
 	uint64_t tx_lost;
 	uint64_t reconnects;
 };

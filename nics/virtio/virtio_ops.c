@@ -92,7 +92,7 @@ int virtio_link(struct weir_port *p, struct weir_link *link)
 	*link = (struct weir_link){ .up = true, .full_duplex = true };
 	if (v->offered & VIRTIO_NET_F_STATUS) {
 		err = v->t->ops->config_read(v->t, VIRTIO_NET_CFG_STATUS, &status, 2);
-		link->up = status & VIRTIO_NET_S_LINK_UP;
+		link->up = status & VIRTIO_NET_S_LINK_UP && !v->lost;
 	}
 	if (!err && (v->offered & VIRTIO_NET_F_SPEED_DUPLEX)) {
 		err = v->t->ops->config_read(v->t, VIRTIO_NET_CFG_SPEED, &speed, 4);

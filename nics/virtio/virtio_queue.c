@@ -130,6 +130,46 @@ void vq_straighten(struct virtio_vq *vq, unsigned n)
 	}
 }
 
+/* Position behind all that the device has used; -1 if it cannot have. */
+static int packed_used_end(const struct virtio_vq *vq)
+{
+	unsigned done = 0, all = vq_inflight(vq);
+
+	while (done < all) {
+		struct virtio_used e;
+		int r = packed_peek(vq, (uint16_t)(vq->done + done), &e), ahead;
+		unsigned n;
+
+		if (!r)
+			break;
+		ahead = r < 0 ? -1 : vq_place(vq, e.id);
+		if (ahead < 0)
+			return -1;
+		n = chain_descs(vq_chains(vq)[(vq->done + (unsigned)ahead) & vq->mask]);
+		/* In order, one notice may stand for all that were before it. */
+		if (vq->in_order && (unsigned)ahead < done)
+			return -1;
+		done = vq->in_order ? (unsigned)ahead + n : done + n;
+	}
+	return done <= all ? (uint16_t)(vq->done + done) : -1;
+}
+
+bool virtio_vq_base(const struct virtio_vq *vq, uint32_t *base)
+{
+	int at = vq->packed ? packed_used_end(vq) : split_used(vq);
+
+	if (at < 0)
+		return false;
+	if (!vq->packed) {
+		*base = (uint16_t)(vq->used_idx + at);
+		return true;
+	}
+	/* The wrap counter begins as 1, and is the bit above the mask here. */
+	*base = ((unsigned)at & vq->mask) | ((unsigned)at & vq_size(vq) ? 0 : 0x8000);
+	*base |= *base << 16;
+	return true;
+}
+
 int virtio_vq_enable(struct virtio_vq *vq, struct virtio_transport *t, unsigned index,
 		     uint16_t vector)
 {
@@ -149,6 +189,8 @@ int virtio_vq_enable(struct virtio_vq *vq, struct virtio_transport *t, unsigned 
 				 "memory, and that of queue %u does not: ask for fewer descriptors",
 				 t->name, index);
 	vq->index = (uint16_t)index;
+	if (!virtio_vq_base(vq, &qc.base))
+		return -EPROTO;
 	return t->ops->queue_enable(t, &qc, &vq->doorbell);
 }
 

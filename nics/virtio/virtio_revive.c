@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A device that is a process can end and be started again. Its rings then hold what nobody knows the
- * state of. So:
+ * A device that is a process can end and be started again. So:
  *  1. the control path sees that the connection is gone, and puts functions into the queues that
  *     bring and take nothing;
- *  2. the owner of each queue pair comes by such a function. It has left the rings for good then:
- *     it takes all buffers back and makes both rings as new (only it may touch its cache);
+ *  2. the owner of each queue pair comes by such a function. It has left the rings then, until 3;
  *  3. once each owner has been there, the control path reconnects, negotiates the same features,
  *     hands the rings over, and puts the usual functions back; if that fails half way, 2. comes again.
- * Packets that were with the device to be sent are lost, and counted.
+ *
+ * Where somebody knows which buffers the device has taken and not given back (notes that it took, or
+ * the order of the buffers: virtio_transport_ops.resumes), the rings go on where they are, and
+ * nothing is lost; the device may do again what it had done and not given back. Else nobody knows
+ * the state of the rings: the owner takes all buffers back and makes them as new in step 2 (only it may
+ * touch its cache), and packets that were with the device to be sent are lost, and counted.
  */
-#include "nics/virtio/virtio.h"
+#include "nics/virtio/virtio_ring.h"
 
 #include <sys/eventfd.h>
 
-/* What the owner of pair @i does once. */
 static void take_back(struct virtio_net *v, unsigned i)
 {
-	if (__atomic_load_n(&v->fresh[i], __ATOMIC_RELAXED))
-		return;
 	if (i < v->port.conf.n_txq)
 		__atomic_fetch_add(&v->tx_lost, v->tx[i].segs, __ATOMIC_RELAXED);
 	virtio_drain_pair(v, i);
@@ -26,14 +26,28 @@ static void take_back(struct virtio_net *v, unsigned i)
 		virtio_fresh_rxq(&v->rx[i]);
 	if (i < v->port.conf.n_txq)
 		virtio_fresh_txq(&v->tx[i]);
-	__atomic_store_n(&v->fresh[i], true, __ATOMIC_RELEASE);
+}
+
+/* What the owner of pair @i does once. */
+static void leave(struct virtio_net *v, unsigned i)
+{
+	if (__atomic_load_n(&v->left[i], __ATOMIC_ACQUIRE))
+		return;
+	if (!v->resume)
+		take_back(v, i);
+	if (i < v->port.conf.n_txq) {
+		/* Who comes back is told of all rings; that nothing moved until then means nothing. */
+		v->tx[i].base.unkicked = 0;
+		weir_txq_busy(&v->tx[i].base);
+	}
+	__atomic_store_n(&v->left[i], true, __ATOMIC_RELEASE);
 }
 
 static unsigned away_rx(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
 {
 	(void)pkts;
 	(void)n;
-	take_back(virtio_net_of(q->port), q->index);
+	leave(virtio_net_of(q->port), q->index);
 	weir_count(&q->stats.calls, 1);
 	weir_count(&q->stats.empty, 1);
 	return 0;
@@ -43,35 +57,41 @@ static unsigned away_post(struct weir_txq *q, const struct weir_pkt *pkts, unsig
 {
 	(void)pkts;
 	(void)n;
-	take_back(virtio_net_of(q->port), q->index);
+	leave(virtio_net_of(q->port), q->index);
 	return 0;
 }
 
 static void away_kick(struct weir_txq *q)
 {
-	take_back(virtio_net_of(q->port), q->index);
+	leave(virtio_net_of(q->port), q->index);
 }
 
 static unsigned away_reap(struct weir_txq *q)
 {
-	take_back(virtio_net_of(q->port), q->index);
-	return 0;
+	leave(virtio_net_of(q->port), q->index);
+	return ((struct virtio_txq *)q)->segs;
 }
 
 #define SWAP(place, fn) __atomic_store_n(&(place), fn, __ATOMIC_RELEASE)
 
-/* Each owner is to make its rings as new, once more if it has. */
-static void ask_owners(struct virtio_net *v)
+static bool can_resume(struct virtio_net *v)
 {
+	return v->t->ops->resumes(v->t, virtio_has(v, VIRTIO_F_IN_ORDER));
+}
+
+/* Each owner is to leave its rings, once more if it has. */
+static void ask_owners(struct virtio_net *v, bool resume)
+{
+	v->resume = resume;
 	for (unsigned i = 0; i < WEIR_MAX_QUEUES; i++)
-		__atomic_store_n(&v->fresh[i], false, __ATOMIC_RELEASE);
+		__atomic_store_n(&v->left[i], false, __ATOMIC_RELEASE);
 }
 
 static void send_away(struct virtio_net *v)
 {
 	const struct weir_port_conf *c = &v->port.conf;
 
-	ask_owners(v);
+	ask_owners(v, can_resume(v));
 	for (unsigned i = 0; i < c->n_rxq; i++) {
 		v->rx[i].live_burst = v->rx[i].base.burst;
 		SWAP(v->rx[i].base.burst, away_rx);
@@ -108,12 +128,44 @@ static void wake_all(struct virtio_net *v)
 		eventfd_write(v->t->ops->vector_fd(v->t, i), 1);
 }
 
-static bool all_fresh(struct virtio_net *v)
+static bool all_left(struct virtio_net *v)
 {
 	for (unsigned i = 0; i < virtio_pairs(v); i++)
-		if (!__atomic_load_n(&v->fresh[i], __ATOMIC_ACQUIRE))
+		if (!__atomic_load_n(&v->left[i], __ATOMIC_ACQUIRE))
 			return false;
 	return true;
+}
+
+/* What has been used of a ring is its owner's to see; here it must make sense. */
+static bool check_ring(struct virtio_net *v, const struct virtio_vq *vq)
+{
+	uint32_t base;
+
+	if (virtio_vq_base(vq, &base))
+		return true;
+	virtio_misbehaved(v, vq->index, "used buffer before it went away", vq->done & vq->mask,
+			  vq_inflight(vq));
+	return false;
+}
+
+static bool check_rings(struct virtio_net *v)
+{
+	for (unsigned i = 0; i < v->port.conf.n_rxq; i++)
+		if (!check_ring(v, &v->rx[i].vq))
+			return false;
+	for (unsigned i = 0; i < v->port.conf.n_txq; i++)
+		if (!check_ring(v, &v->tx[i].vq))
+			return false;
+	return true;
+}
+
+/* It may not have seen the last time that it was told, or not have told us. */
+static void kick_all(struct virtio_net *v)
+{
+	for (unsigned i = 0; i < v->port.conf.n_rxq; i++)
+		vq_ring_doorbell(&v->rx[i].vq, v->t);
+	for (unsigned i = 0; i < v->port.conf.n_txq; i++)
+		vq_ring_doorbell(&v->tx[i].vq, v->t);
 }
 
 static int come_back(struct virtio_net *v)
@@ -136,6 +188,26 @@ static int come_back(struct virtio_net *v)
 	return err;
 }
 
+/* There is a connection, and all owners keep away. Return: 0 with the port as it was before. */
+static int go_on(struct virtio_net *v)
+{
+	/* This one cannot take up what the one before it has left: begin anew. */
+	if (v->resume && !can_resume(v)) {
+		ask_owners(v, false);
+		wake_all(v);
+		return -EAGAIN;
+	}
+	if (!check_rings(v))
+		return -EIO;
+	if (come_back(v)) {
+		/* It may have had some rings already, and used them. */
+		ask_owners(v, v->resume);
+		wake_all(v);
+		return -ENOTCONN;
+	}
+	return 0;
+}
+
 int virtio_service(struct weir_port *p)
 {
 	struct virtio_net *v = virtio_net_of(p);
@@ -152,20 +224,16 @@ int virtio_service(struct weir_port *p)
 		send_away(v);
 		wake_all(v);
 	}
-	if (!all_fresh(v) || t->ops->reconnect(t))
-		return 0;
-	if (come_back(v)) {
-		/* It may have had some rings already, and used them. */
-		ask_owners(v);
-		wake_all(v);
-		return 0;
-	}
+	if (!all_left(v) || t->ops->reconnect(t) || go_on(v))
+		return virtio_failed(p) ? -EIO : 0;
 	v->lost = false;
 	v->reconnects++;
+	kick_all(v);
 	call_back(v);
 	wake_all(v);
-	weir_log(t->w, WEIR_LOG_WARN, "vhost-user-back", "%s: the back end is there again",
-		 p->name);
+	weir_log(t->w, WEIR_LOG_WARN, "vhost-user-back", "%s: the back end is there again%s",
+		 p->name, v->resume ? ", and goes on where it was" : "");
+	v->resume = false;
 	return 0;
 }
 
@@ -173,5 +241,5 @@ void virtio_revive_end(struct virtio_net *v)
 {
 	if (v->lost)
 		call_back(v);
-	v->lost = false;
+	v->lost = v->resume = false;
 }

@@ -29,7 +29,7 @@
 
 #define PROTOCOL_WANTED                                                               \
 	(VHOST_PROTOCOL_F_MQ | VHOST_PROTOCOL_F_REPLY_ACK | VHOST_PROTOCOL_F_CONFIG | \
-	 VHOST_PROTOCOL_F_RESET_DEVICE | VHOST_PROTOCOL_F_STATUS)
+	 VHOST_PROTOCOL_F_INFLIGHT | VHOST_PROTOCOL_F_RESET_DEVICE | VHOST_PROTOCOL_F_STATUS)
 
 static struct virtio_user *to_user(struct virtio_transport *t)
 {
@@ -86,9 +86,11 @@ static int read_pairs(struct virtio_user *u, uint64_t *pairs)
 
 static int handshake(struct virtio_user *u)
 {
-	uint64_t pairs = 1;
+	uint64_t pairs = 1, wanted = PROTOCOL_WANTED;
 	int err;
 
+	if (!u->o.inflight)
+		wanted &= ~VHOST_PROTOCOL_F_INFLIGHT;
 	u->protocol = 0;
 	err = virtio_user_get(u, VHOST_USER_GET_FEATURES, &u->backend);
 	if (!err && (u->backend & VHOST_USER_F_PROTOCOL_FEATURES)) {
@@ -97,9 +99,9 @@ static int handshake(struct virtio_user *u)
 		err = virtio_user_get(u, VHOST_USER_GET_PROTOCOL_FEATURES, &offered);
 		if (!err)
 			err = virtio_user_set(u, VHOST_USER_SET_PROTOCOL_FEATURES,
-					      offered & PROTOCOL_WANTED);
+					      offered & wanted);
 		if (!err)
-			u->protocol = offered & PROTOCOL_WANTED;
+			u->protocol = offered & wanted;
 	}
 	if (!err)
 		err = read_pairs(u, &pairs);
@@ -355,9 +357,6 @@ static int need_kick(struct virtio_user *u, unsigned index)
 	return u->kick[index] < 0 ? -errno : 0;
 }
 
-/* A packed ring starts at position 0 with its wrap counters set: bits 15 and, of the used, 31. */
-#define PACKED_BASE 0x80008000u
-
 static int user_queue_enable(struct virtio_transport *t, const struct virtio_queue_conf *qc,
 			     volatile void **doorbell)
 {
@@ -377,8 +376,7 @@ static int user_queue_enable(struct virtio_transport *t, const struct virtio_que
 	if (!err)
 		err = virtio_user_num(u, VHOST_USER_SET_VRING_NUM, qc->index, qc->size);
 	if (!err)
-		err = virtio_user_num(u, VHOST_USER_SET_VRING_BASE, qc->index,
-				      qc->packed ? PACKED_BASE : 0);
+		err = virtio_user_num(u, VHOST_USER_SET_VRING_BASE, qc->index, qc->base);
 	if (!err)
 		err = virtio_user_tell(u, &area, NULL, 0);
 	if (!err)
@@ -451,6 +449,8 @@ static void user_close(struct virtio_transport *t)
 
 	if (u->sock >= 0)
 		close(u->sock);
+	if (u->track >= 0)
+		close(u->track);
 	if (u->listener >= 0) {
 		close(u->listener);
 		unlink(u->o.path);
@@ -481,6 +481,8 @@ static const struct virtio_transport_ops virtio_user_ops = {
 	.service = user_service,
 	.reconnect = user_reconnect,
 	.disconnect = user_disconnect,
+	.resumes = virtio_user_resumes,
+	.track = virtio_user_track,
 	.close = user_close,
 };
 
@@ -492,7 +494,7 @@ int virtio_user_open(struct weir *w, const char *name, const char *rest,
 
 	if (!u)
 		return -ENOMEM;
-	u->listener = u->sock = -1;
+	u->listener = u->sock = u->track = -1;
 	for (unsigned i = 0; i < USER_MAX_RINGS; i++)
 		u->kick[i] = -1;
 	u->t.ops = &virtio_user_ops;

@@ -29,6 +29,8 @@
  * @kick: eventfds of rings; made when a ring is first used, and kept
  * @call: eventfds of vectors, @n_call of them
  * @started: rings that the back end was told of
+ * @track: -1, or a file of the back end's in which it notes what it has taken of the rings and not
+ *         given back; kept for the one that comes after it. @region: what it says of that file
  * @retry_at: not before this, in ns; @retry_ms: until the attempt after that
  */
 struct virtio_user {
@@ -44,6 +46,8 @@ struct virtio_user {
 	int call[USER_MAX_CALLS];
 	unsigned n_call;
 	uint32_t started;
+	int track;
+	struct vhost_inflight region;
 	uint64_t retry_at;
 	unsigned retry_ms;
 };
@@ -88,5 +92,9 @@ int virtio_user_set(struct virtio_user *u, uint32_t req, uint64_t value);
 int virtio_user_num(struct virtio_user *u, uint32_t req, unsigned index, unsigned num);
 /* SET_VRING_KICK, _CALL: without an fd (-1), a bit says so. */
 int virtio_user_fd(struct virtio_user *u, uint32_t req, unsigned index, int fd);
+
+/* In-flight tracking, virtio_user_track.c: operations of the transport. */
+bool virtio_user_resumes(struct virtio_transport *t, bool in_order);
+int virtio_user_track(struct virtio_transport *t, unsigned rings, unsigned size, bool resume);
 
 #endif
