@@ -15,6 +15,7 @@
 #   hub: a QEMU hub a wire; carries one queue pair, needs nothing from the host
 #   tap: a bridge of two TAP devices a wire, in a network namespace of QEMU's own (wires.sh);
 #        carries several queue pairs
+# virtio-packed has its doorbells on a page each, so that vp_vdpa lets a process map them; virtio has not.
 # nicsim is our own model of an 82599, two processes that QEMU speaks vfio-user with
 # (nicsims.sh): the doorbells of the first are in shared memory, the second gets each as a message.
 # nicsim-pasid: the same with PASIDs, behind a vIOMMU that has them too.
@@ -24,7 +25,7 @@ declare -A machine_nic=(
 	[igb-scalable]=igb
 	[igb-hotplug]=igb
 	[virtio]=$virtio,packed=off
-	[virtio-packed]=$virtio,packed=on
+	[virtio-packed]=$virtio,packed=on,page-per-vq=on
 	[virtio-shared]=$virtio,packed=off
 	[nicsim]=vfio-user-pci
 	[nicsim-pasid]=vfio-user-pci

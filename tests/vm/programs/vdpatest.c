@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A vDPA device that sends back what it is sent (vdpa_sim_net), and the address spaces that weir
- * gives it.
+ * vDPA devices: one that sends back what it is sent (vdpa_sim_net), the address spaces that weir gives it,
+ * and one that is a NIC (vp_vdpa).
  *
  *   vdpatest faults DEV    packets in mapped memory come back; in memory that was unmapped they do not,
  *                      and nothing is written there; mapped again, they do
  *   vdpatest asids DEV     the control queue's memory is in an address space of its own, and nowhere else
+ *   vdpatest reach DEV NETDEV read|write    NETDEV is at the other end of its wire: frames pass; once packet
+ *                      memory is unmapped none does, sent (read) or received (write), and nothing is written
  *
  * Exits with 0 when all was as it should be.
  */
 #include "core/clock.h"
 #include "nics/nics.h"
 
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define FRAME	100
 #define TRIES	200
@@ -68,35 +76,89 @@ static void end(void)
 	weir_close(t.w);
 }
 
-/* Send a broadcast with @seed in it. Return: whether it came back, whole. */
-static bool echo(uint8_t seed)
+static void fill(uint8_t *frame, uint8_t seed)
 {
-	char *base = weir_window(t.w).base;
-	struct weir_pkt p, got[8];
+	memset(frame, seed, FRAME);
+	memset(frame, 0xff, 6);
+}
+
+static bool is(const uint8_t *frame, size_t len, uint8_t seed)
+{
+	return len == FRAME && frame[0] == 0xff && frame[6] == seed && frame[FRAME - 1] == seed;
+}
+
+/* Send a broadcast with @seed in it. */
+static void transmit(uint8_t seed)
+{
+	struct weir_pkt p;
 	uint32_t buf;
-	bool same = false;
 
 	must(weir_buf_alloc(t.cache, &buf, 1) == 1, "a buffer");
 	p = (struct weir_pkt){ .buf = buf, .off = WEIR_BUF_HEADROOM, .len = FRAME };
-	memset(weir_pkt_data(base, &p), seed, FRAME);
-	memset(weir_pkt_data(base, &p), 0xff, 6);
+	fill(weir_pkt_data(weir_window(t.w).base, &p), seed);
 	must(weir_tx_post(t.port->txq[0], &p, 1) == 1, "room to send");
 	weir_tx_kick(t.port->txq[0]);
+}
+
+/* Return: whether the frame with @seed was received, whole. */
+static bool receive(uint8_t seed)
+{
+	char *base = weir_window(t.w).base;
+	struct weir_pkt got[8];
+	bool same = false;
+
 	for (unsigned i = 0; i < TRIES && !same; i++) {
 		unsigned n = weir_rx(t.port->rxq[0], got, 8);
 
-		for (unsigned k = 0; k < n; k++) {
-			const uint8_t *d = weir_pkt_data(base, &got[k]);
-
-			same |= got[k].len == FRAME && d[0] == 0xff && d[6] == seed &&
-				d[FRAME - 1] == seed;
-		}
+		for (unsigned k = 0; k < n; k++)
+			same |= is(weir_pkt_data(base, &got[k]), got[k].len, seed);
 		weir_pkt_free(t.cache, got, n);
 		weir_tx_reap(t.port->txq[0]);
 		if (!same)
 			weir_sleep_us(TRY_US);
 	}
 	return same;
+}
+
+static bool echo(uint8_t seed)
+{
+	transmit(seed);
+	return receive(seed);
+}
+
+/* --- the other end of the wire --- */
+
+static int wire(const char *netdev)
+{
+	struct sockaddr_ll at = { .sll_family = AF_PACKET,
+				  .sll_protocol = htons(ETH_P_ALL),
+				  .sll_ifindex = (int)if_nametoindex(netdev) };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, 0);
+
+	must(fd >= 0 && at.sll_ifindex && !bind(fd, (struct sockaddr *)&at, sizeof(at)), netdev);
+	return fd;
+}
+
+/* A frame through @fd to the device, or from the device to @fd. Return: whether it arrived. */
+static bool passes(int fd, bool to_device, uint8_t seed)
+{
+	uint8_t frame[2048];
+
+	if (to_device) {
+		fill(frame, seed);
+		must(send(fd, frame, FRAME, 0) == FRAME, "a frame is sent");
+		return receive(seed);
+	}
+	transmit(seed);
+	for (unsigned i = 0; i < TRIES; i++) {
+		ssize_t n = recv(fd, frame, sizeof(frame), 0);
+
+		if (n > 0 && is(frame, (size_t)n, seed))
+			return true;
+		if (n < 0)
+			weir_sleep_us(TRY_US);
+	}
+	return false;
 }
 
 /* All memory that no packet is in: a device that writes where it must not writes there. */
@@ -129,6 +191,25 @@ static int faults(const char *dev)
 	must(echo(3), "mapped again, a packet comes back");
 	end();
 	printf("unmapped memory is out of reach\n");
+	return 0;
+}
+
+static int reach(const char *dev, const char *netdev, bool write)
+{
+	struct weir_ioas *as;
+	int fd = wire(netdev);
+
+	begin(dev);
+	must(!weir_ioas_default(t.iommu, WEIR_MODE_VDPA, &as), "the address space");
+	/* Even: the seed is where the source's group bit is. */
+	must(passes(fd, write, 2), "a frame passes");
+	paint(t.bufs, false);
+	must(!weir_ioas_unmap_arena(as, t.bufs), "unmapping");
+	must(!passes(fd, write, 4), "with memory that is unmapped no frame passes");
+	paint(t.bufs, true);
+	end();
+	close(fd);
+	printf("unmapped memory is out of reach of a %s\n", write ? "write" : "read");
 	return 0;
 }
 
@@ -190,6 +271,8 @@ int main(int argc, char **argv)
 		return faults(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "asids"))
 		return asids(argv[2]);
-	fprintf(stderr, "usage: vdpatest faults|asids DEV\n");
+	if (argc == 5 && !strcmp(argv[1], "reach"))
+		return reach(argv[2], argv[3], !strcmp(argv[4], "write"));
+	fprintf(stderr, "usage: vdpatest faults|asids DEV | reach DEV NETDEV read|write\n");
 	return 2;
 }
