@@ -79,6 +79,20 @@ WEIR_API void weir_cache_destroy(struct weir_cache *c);
 WEIR_API unsigned weir_cache_refill(struct weir_cache *c, unsigned want);
 WEIR_API void weir_cache_spill(struct weir_cache *c, unsigned room);
 
+/*
+ * For one handle a call of memcpy() would cost more than all the rest. (The empty statement hides from
+ * gcc 12 that no other is written, of which it warns at callers that loop over what they got.)
+ */
+static inline void weir_buf_copy(uint32_t *to, const uint32_t *from, unsigned n)
+{
+	if (n == 1) {
+		__asm__("" : "+r"(to));
+		*to = *from;
+		return;
+	}
+	memcpy(to, from, n * sizeof(*to));
+}
+
 /**
  * weir_buf_alloc() - take free buffers
  * @c: this thread's stack
@@ -94,8 +108,20 @@ static inline unsigned weir_buf_alloc(struct weir_cache *c, uint32_t *bufs, unsi
 		n = weir_min_u(n, have);
 	}
 	c->n -= n;
-	memcpy(bufs, &c->buf[c->n], n * sizeof(*bufs));
+	weir_buf_copy(bufs, &c->buf[c->n], n);
 	return n;
+}
+
+/**
+ * weir_buf_alloc1() - take one free buffer
+ * @c: this thread's stack
+ * Return: its handle, WEIR_BUF_NONE when the pool is empty.
+ */
+static inline uint32_t weir_buf_alloc1(struct weir_cache *c)
+{
+	if (weir_unlikely(!c->n) && !weir_cache_refill(c, 1))
+		return WEIR_BUF_NONE;
+	return c->buf[--c->n];
 }
 
 /**
@@ -108,10 +134,15 @@ static inline void weir_buf_free(struct weir_cache *c, const uint32_t *bufs, uns
 {
 	if (weir_unlikely(c->n + n > WEIR_CACHE_SIZE))
 		weir_cache_spill(c, n);
-	memcpy(&c->buf[c->n], bufs, n * sizeof(*bufs));
+	weir_buf_copy(&c->buf[c->n], bufs, n);
 	c->n += n;
 }
 
+/**
+ * weir_buf_free1() - give one buffer back
+ * @c: this thread's stack
+ * @buf: its handle; it may not be in use any more
+ */
 static inline void weir_buf_free1(struct weir_cache *c, uint32_t buf)
 {
 	if (weir_unlikely(c->n == WEIR_CACHE_SIZE))

@@ -105,12 +105,16 @@ static void test_exhaustion(void **state)
 		assert_int_equal(weir_cache_create(p, &cache), 0);
 		for (unsigned round = 0; round < 3; round++) {
 			for (got = 0; got < n;) {
-				unsigned k = weir_buf_alloc(cache, bufs + got, 1);
-
-				assert_int_equal(k, 1);
-				got += k;
+				if (round & 1) {
+					bufs[got] = weir_buf_alloc1(cache);
+					assert_int_not_equal(bufs[got++], WEIR_BUF_NONE);
+					continue;
+				}
+				assert_int_equal(weir_buf_alloc(cache, bufs + got, 1), 1);
+				got++;
 			}
 			assert_int_equal(weir_buf_alloc(cache, bufs + n, 1), 0);
+			assert_int_equal(weir_buf_alloc1(cache), WEIR_BUF_NONE);
 			check_all(p, bufs, n);
 			for (unsigned k = 0; k < n; k++)
 				weir_buf_free1(cache, bufs[k]);
