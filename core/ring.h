@@ -61,18 +61,32 @@ static inline unsigned weir_ring_count(const struct weir_ring *r)
 	return __atomic_load_n(&r->prod.pos, __ATOMIC_ACQUIRE) - cons;
 }
 
-/* @esize is a constant in every caller, so that the copies become plain moves. */
+/*
+ * @esize is a constant in every caller, so that one element becomes a plain move, and so do more where
+ * their number is a constant, too.
+ */
+static inline __attribute__((always_inline)) void weir_ring_copy(void *to, const void *from,
+								 unsigned n, unsigned esize)
+{
+	if (n == 1)
+		memcpy(to, from, esize);
+	else
+		memcpy(to, from, (size_t)n * esize);
+}
+
 static inline __attribute__((always_inline)) void weir_ring_put(struct weir_ring *r, uint32_t pos,
 								const void *objs, unsigned n,
 								unsigned esize)
 {
 	unsigned slot = pos & r->mask;
-	unsigned first = weir_min_u(n, r->mask + 1 - slot);
+	unsigned first = r->mask + 1 - slot;
 
+	if (weir_likely(n <= first)) {
+		weir_ring_copy(r->slots + (size_t)slot * esize, objs, n, esize);
+		return;
+	}
 	memcpy(r->slots + (size_t)slot * esize, objs, (size_t)first * esize);
-	if (weir_unlikely(first < n))
-		memcpy(r->slots, (const char *)objs + (size_t)first * esize,
-		       (size_t)(n - first) * esize);
+	memcpy(r->slots, (const char *)objs + (size_t)first * esize, (size_t)(n - first) * esize);
 }
 
 static inline __attribute__((always_inline)) void weir_ring_get(const struct weir_ring *r,
@@ -80,11 +94,33 @@ static inline __attribute__((always_inline)) void weir_ring_get(const struct wei
 								unsigned n, unsigned esize)
 {
 	unsigned slot = pos & r->mask;
-	unsigned first = weir_min_u(n, r->mask + 1 - slot);
+	unsigned first = r->mask + 1 - slot;
 
+	if (weir_likely(n <= first)) {
+		weir_ring_copy(objs, r->slots + (size_t)slot * esize, n, esize);
+		return;
+	}
 	memcpy(objs, r->slots + (size_t)slot * esize, (size_t)first * esize);
-	if (weir_unlikely(first < n))
-		memcpy((char *)objs + (size_t)first * esize, r->slots, (size_t)(n - first) * esize);
+	memcpy((char *)objs + (size_t)first * esize, r->slots, (size_t)(n - first) * esize);
+}
+
+/* Bytes that a consumer of bursts asks for before it needs them: eight lines are on their way at once. */
+#define WEIR_RING_AHEAD 512u
+
+/*
+ * Ask for a burst that is published and lies a few bursts ahead. Never for what is not published: the
+ * producer would have to take the line back.
+ */
+static inline __attribute__((always_inline)) void weir_ring_prefetch(const struct weir_ring *r,
+								     uint32_t pos, unsigned have,
+								     unsigned n, unsigned esize)
+{
+	unsigned ahead = WEIR_RING_AHEAD / esize;
+
+	if (n * esize < WEIR_CACHE_LINE || have < n + ahead)
+		return;
+	for (unsigned i = 0; i < n; i += WEIR_CACHE_LINE / esize)
+		__builtin_prefetch(r->slots + (size_t)((pos + ahead + i) & r->mask) * esize);
 }
 
 /**
@@ -105,6 +141,9 @@ static inline __attribute__((always_inline)) unsigned weir_spsc_push(struct weir
 		r->prod.claim = __atomic_load_n(&r->cons.pos, __ATOMIC_ACQUIRE);
 		room = r->mask + 1 - (pos - r->prod.claim);
 		n = weir_min_u(n, room);
+		/* A position that is written again is a line that the other side has to fetch. */
+		if (!n)
+			return 0;
 	}
 	weir_ring_put(r, pos, objs, n, esize);
 	__atomic_store_n(&r->prod.pos, pos + n, __ATOMIC_RELEASE);
@@ -125,7 +164,10 @@ static inline __attribute__((always_inline)) unsigned weir_spsc_pop(struct weir_
 		r->cons.claim = __atomic_load_n(&r->prod.pos, __ATOMIC_ACQUIRE);
 		have = r->cons.claim - pos;
 		n = weir_min_u(n, have);
+		if (!n)
+			return 0;
 	}
+	weir_ring_prefetch(r, pos, have, n, esize);
 	weir_ring_get(r, pos, objs, n, esize);
 	__atomic_store_n(&r->cons.pos, pos + n, __ATOMIC_RELEASE);
 	return n;
