@@ -1,20 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * l2fwd's own loop from null port to null port: what the framework costs. With arguments: fwd IN OUT
- * COUNT, the same loop between any two ports, and cycles a packet.
+ * l2fwd's own loop from null port to null port: what the framework costs. With three arguments: fwd
+ * IN OUT COUNT, the same loop between any two ports, and cycles a packet.
  */
 #include "tests/bench/bench.h"
 
 #include "apps/fwd.h"
 #include "nics/nics.h"
 
-#define PASSES 8192
+#define PASSES 1024
+
+struct fwd_bench {
+	unsigned burst;
+	enum fwd_rewrite rewrite;
+};
+
+static struct fwd_worker *w;
 
 static uint64_t forward(void *arg)
 {
-	struct fwd_worker *w = arg;
+	const struct fwd_bench *b = arg;
 	uint64_t n = 0;
 
+	w->burst = b->burst;
+	w->routes[0].rewrite = w->routes[1].rewrite = b->rewrite;
 	for (unsigned i = 0; i < PASSES; i++)
 		n += fwd_pass(w);
 	return n;
@@ -33,26 +42,23 @@ static struct weir_port *open_port(struct weir_iommu *iommu, struct weir_arena *
 	return p;
 }
 
-static void null_ports(struct fwd_worker *w)
+static void null_ports(const char *turns)
 {
-	static const unsigned bursts[] = { 8, 32, 64 };
+	static struct fwd_bench b[] = { { 8, FWD_AS_IT_IS },  { 32, FWD_AS_IT_IS },
+					{ 64, FWD_AS_IT_IS }, { 8, FWD_SWAP_MAC },
+					{ 32, FWD_SWAP_MAC }, { 64, FWD_SWAP_MAC } };
+	static const char plain[] = "null ports", swap[] = "null ports, MAC rewrite";
+	static const struct bench_case cases[] = {
+		{ plain, "burst 8", forward, &b[0] },  { plain, "burst 32", forward, &b[1] },
+		{ plain, "burst 64", forward, &b[2] }, { swap, "burst 8", forward, &b[3] },
+		{ swap, "burst 32", forward, &b[4] },  { swap, "burst 64", forward, &b[5] },
+	};
 
-	for (unsigned m = 0; m < 2; m++) {
-		for (unsigned i = 0; i < WEIR_ARRAY_SIZE(bursts); i++) {
-			char param[32];
-
-			w->burst = bursts[i];
-			w->routes[0].rewrite = w->routes[1].rewrite =
-				m ? FWD_SWAP_MAC : FWD_AS_IT_IS;
-			snprintf(param, sizeof(param), "burst %u", w->burst);
-			bench(m ? "l2fwd: null ports, MAC rewrite" : "l2fwd: null ports", param,
-			      forward, w);
-		}
-	}
+	bench_main(turns, cases, WEIR_ARRAY_SIZE(cases));
 }
 
 /* Stopping a port writes out what it still holds, so that belongs to the time. */
-static void count(struct fwd_worker *w, struct weir_port **port, uint64_t n)
+static void count(struct weir_port **port, uint64_t n)
 {
 	uint64_t t = weir_cycles(), done = 0;
 
@@ -66,7 +72,6 @@ static void count(struct fwd_worker *w, struct weir_port **port, uint64_t n)
 int main(int argc, char **argv)
 {
 	struct weir_opts quiet = { .log_level = WEIR_LOG_ERR };
-	struct fwd_worker *w = aligned_alloc(WEIR_CACHE_LINE, sizeof(*w));
 	struct weir_port *port[2];
 	struct weir_iommu *iommu;
 	struct weir_arena *a;
@@ -74,6 +79,8 @@ int main(int argc, char **argv)
 	struct weir *h;
 
 	bench_pin(1);
+	w = aligned_alloc(WEIR_CACHE_LINE, sizeof(*w));
+	bench_need(w ? 0 : -ENOMEM, "worker");
 	memset(w, 0, sizeof(*w));
 	bench_need(weir_open(&quiet, &h), "open");
 	bench_need(weir_iommu_open(h, &iommu), "iommu");
@@ -89,9 +96,9 @@ int main(int argc, char **argv)
 		w->routes[i].plain = true;
 	}
 	if (argc > 3)
-		count(w, port, strtoull(argv[3], NULL, 10));
+		count(port, strtoull(argv[3], NULL, 10));
 	else
-		null_ports(w);
+		null_ports(argc > 1 ? argv[1] : NULL);
 	for (unsigned i = 0; i < 2; i++)
 		weir_port_close(port[i]);
 	weir_iommu_close(iommu);

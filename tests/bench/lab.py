@@ -121,6 +121,29 @@ class Pair:
         self.log.close()
 
 
+class Turns:
+    """A program that measures when it is asked to (bench_main() in tests/bench/bench.h)."""
+
+    def __init__(self, lab, path):
+        self.p = subprocess.Popen((RT if lab.rt else []) + [path, "turns"], text=True, bufsize=1,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.cases = []
+        for line in self.p.stdout:
+            if line == "\n":
+                break
+            self.cases.append(tuple(line.rstrip("\n").split("\t")))
+
+    def turn(self, case):
+        self.p.stdin.write(f"{self.cases.index(case)}\n")
+        self.p.stdin.flush()
+        return float(self.p.stdout.readline().split("\t")[2])
+
+    def end(self):
+        self.p.stdin.close()
+        if self.p.wait(10):
+            raise RuntimeError(f"{self.p.args[-2]} failed")
+
+
 class Lab:
     def __init__(self, args):
         self.build, self.rounds = os.path.abspath(args.build), args.rounds
@@ -211,28 +234,34 @@ class Lab:
         for kind in ("split", "packed"):
             self.compare("a", f"virtio {kind}, net_vhost", kind, 256, 32, vhost)
 
-    def programs(self, part, ours, theirs, rt=True):
-        """
-        Programs that print WHAT, WITH, MEDIAN ... lines, in turn. Not under SCHED_FIFO if they have
-        two threads: the second starts where the first one spins, and would never move away.
-        """
-        got = ({}, {})
-        for _ in range(self.rounds):
-            for i, name in enumerate((ours, theirs)):
-                cmd = (RT if self.rt and rt else []) + [self.bench(name)]
-                out = subprocess.run(cmd, capture_output=True, text=True, check=True).stdout
-                for line in out.splitlines():
-                    f = line.split("\t")
-                    if len(f) == 5:
-                        got[i].setdefault((f[0], f[1]), []).append(float(f[2]))
-        for key, values in got[0].items():
-            if key in got[1]:
-                add(part, key[0], key[1], "cycles", values, got[1][key])
+    def programs(self, part, ours, theirs):
+        """The cases that both programs have, in turn; see tests/bench/bench.h."""
+        made = [Turns(self, self.bench(name)) for name in (ours, theirs)]
+        for case in [c for c in made[0].cases if c in made[1].cases]:
+            got = ([], [])
+            for _ in range(self.rounds):
+                for p, values in zip(made, got):
+                    values.append(p.turn(case))
+            self.put(part, case, *got)
+        for p in made:
+            p.end()
+
+    def put(self, part, case, weir, dpdk):
+        """A row; of one case in two ways the better of each side."""
+        what, with_ = case
+        if with_ != "one":
+            return add(part, what, with_, "cycles", weir, dpdk)
+        row = next(r for r in rows if r["what"] == what and r["with"] == "bulk 1")
+        for who, values in (("weir", weir), ("dpdk", dpdk)):
+            if statistics.median(values) < row[who]:
+                row.update({who: statistics.median(values), who + "_min": min(values),
+                            who + "_max": max(values), who + "_options": "calls for one"})
+        row["ratio"] = row["weir"] / row["dpdk"]
 
     def part_b(self):
         say("b packet buffers and rings")
         self.programs("b", "pool", "peer-pool")
-        self.programs("b", "ring", "peer-ring", rt=False)
+        self.programs("b", "ring", "peer-ring")
 
     def part_c(self):
         say("c null ports")

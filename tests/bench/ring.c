@@ -4,91 +4,78 @@
 
 #include "core/ring.h"
 
-#define ITEMS (1u << 20)
+#define SLOTS 1024
 #define LOOPS 8192
 
+static inline unsigned ring_push(void *ring, void **objs, unsigned n)
+{
+	return weir_spsc_push(ring, objs, n, sizeof(*objs));
+}
+
+static inline unsigned ring_pop(void *ring, void **objs, unsigned n)
+{
+	return weir_spsc_pop(ring, objs, n, sizeof(*objs));
+}
+
+#include "tests/bench/handover.h"
+
 struct ring_bench {
-	struct weir_ring *r;
 	unsigned bulk;
-	bool mpmc;
 };
 
-static uint64_t same(void *arg)
+static struct handover two;
+static struct weir_ring *own, *shared;
+
+static uint64_t spsc(void *arg)
 {
-	struct ring_bench *b = arg;
-	uint64_t objs[64] = { 0 };
+	const struct ring_bench *b = arg;
+	uint64_t objs[32] = { 0 };
 
 	for (unsigned i = 0; i < LOOPS; i++) {
-		if (b->mpmc) {
-			weir_mpmc_push(b->r, objs, b->bulk, 8);
-			weir_mpmc_pop(b->r, objs, b->bulk, 8);
-		} else {
-			weir_spsc_push(b->r, objs, b->bulk, 8);
-			weir_spsc_pop(b->r, objs, b->bulk, 8);
-		}
+		weir_spsc_push(own, objs, b->bulk, 8);
+		weir_spsc_pop(own, objs, b->bulk, 8);
 	}
 	return (uint64_t)LOOPS * b->bulk;
 }
 
-static void *produce(void *arg)
+static uint64_t mpmc(void *arg)
 {
-	struct ring_bench *b = arg;
-	uint64_t objs[64] = { 0 };
-	unsigned sent = 0;
+	const struct ring_bench *b = arg;
+	uint64_t objs[32] = { 0 };
 
-	bench_pin(0);
-	while (sent < ITEMS) {
-		unsigned n = b->mpmc ? weir_mpmc_push(b->r, objs, b->bulk, 8)
-				     : weir_spsc_push(b->r, objs, b->bulk, 8);
-
-		sent += n;
-		if (!n)
-			weir_pause();
+	for (unsigned i = 0; i < LOOPS; i++) {
+		weir_mpmc_push(shared, objs, b->bulk, 8);
+		weir_mpmc_pop(shared, objs, b->bulk, 8);
 	}
-	return NULL;
+	return (uint64_t)LOOPS * b->bulk;
 }
 
 static uint64_t across(void *arg)
 {
-	struct ring_bench *b = arg;
-	uint64_t objs[64], got = 0;
-	pthread_t t;
-
-	bench_need(-pthread_create(&t, NULL, produce, b), "thread");
-	while (got < ITEMS) {
-		unsigned n = b->mpmc ? weir_mpmc_pop(b->r, objs, b->bulk, 8)
-				     : weir_spsc_pop(b->r, objs, b->bulk, 8);
-
-		got += n;
-		if (!n)
-			weir_pause();
-	}
-	pthread_join(t, NULL);
-	/* What came beyond a multiple of the bulk. */
-	while (weir_spsc_pop(b->r, objs, 64, 8))
-		;
-	return got;
+	return handover(&two, ((const struct ring_bench *)arg)->bulk);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	static const unsigned bulks[] = { 1, 8, 32 };
-	struct ring_bench b = { 0 };
+	static struct ring_bench bulk[] = { { 1 }, { 8 }, { 32 } };
+	static const struct bench_case cases[] = {
+		{ "ring, two cores", "bulk 1", across, &bulk[0] },
+		{ "ring, two cores", "bulk 8", across, &bulk[1] },
+		{ "ring, two cores", "bulk 32", across, &bulk[2] },
+		{ "ring, one core", "bulk 1", spsc, &bulk[0] },
+		{ "ring, one core", "bulk 8", spsc, &bulk[1] },
+		{ "ring, one core", "bulk 32", spsc, &bulk[2] },
+		{ "ring mpmc, one core", "bulk 1", mpmc, &bulk[0] },
+		{ "ring mpmc, one core", "bulk 8", mpmc, &bulk[1] },
+		{ "ring mpmc, one core", "bulk 32", mpmc, &bulk[2] },
+	};
+	struct weir_ring *r;
 
 	bench_pin(1);
-	for (unsigned m = 0; m < 2; m++) {
-		for (unsigned i = 0; i < WEIR_ARRAY_SIZE(bulks); i++) {
-			char param[32];
-
-			bench_need(weir_ring_create(1024, 8, &b.r), "ring");
-			b.mpmc = m;
-			b.bulk = bulks[i];
-			snprintf(param, sizeof(param), "bulk %u", b.bulk);
-			bench(m ? "ring: mpmc, one core" : "ring: spsc, one core", param, same, &b);
-			bench(m ? "ring: mpmc, two cores" : "ring: spsc, two cores", param, across,
-			      &b);
-			weir_ring_destroy(b.r);
-		}
-	}
+	bench_need(weir_ring_create(SLOTS, 8, &r), "ring");
+	bench_need(weir_ring_create(SLOTS, 8, &own), "ring");
+	bench_need(weir_ring_create(SLOTS, 8, &shared), "ring");
+	handover_start(&two, r);
+	bench_main(argc > 1 ? argv[1] : NULL, cases, WEIR_ARRAY_SIZE(cases));
 	return 0;
 }

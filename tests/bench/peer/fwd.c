@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From one virtual device of DPDK's to another: without arguments tests/bench/fwd.c over net_null, else
+ * From one virtual device of DPDK's to another: tests/bench/fwd.c over net_null, or with arguments
  * packets of a file: fwd IN OUT COUNT, and cycles a packet.
  */
 #include "tests/bench/peer/peer.h"
 
 #include <rte_ether.h>
 
-#define PASSES 8192
+#define PASSES 1024
 
 struct fwd {
 	unsigned burst;
@@ -41,31 +41,35 @@ static unsigned pass(const struct fwd *f, uint16_t from, uint16_t to)
 	return sent;
 }
 
+struct fwd_bench {
+	unsigned burst;
+	bool swap;
+};
+
 static uint64_t forward(void *arg)
 {
-	struct fwd *f = arg;
+	const struct fwd_bench *b = arg;
+	const struct fwd f = { .burst = b->burst, .swap = b->swap };
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < PASSES; i++)
-		n += pass(f, 0, 1) + pass(f, 1, 0);
+		n += pass(&f, 0, 1) + pass(&f, 1, 0);
 	return n;
 }
 
-static void null_ports(void)
+/* As in tests/bench/fwd.c. */
+static void null_ports(const char *turns)
 {
-	static const unsigned bursts[] = { 8, 32, 64 };
-	struct fwd f = { 0 };
+	static struct fwd_bench b[] = { { 8, 0 }, { 32, 0 }, { 64, 0 },
+					{ 8, 1 }, { 32, 1 }, { 64, 1 } };
+	static const char plain[] = "null ports", swap[] = "null ports, MAC rewrite";
+	static const struct bench_case cases[] = {
+		{ plain, "burst 8", forward, &b[0] },  { plain, "burst 32", forward, &b[1] },
+		{ plain, "burst 64", forward, &b[2] }, { swap, "burst 8", forward, &b[3] },
+		{ swap, "burst 32", forward, &b[4] },  { swap, "burst 64", forward, &b[5] },
+	};
 
-	for (unsigned m = 0; m < 2; m++)
-		for (unsigned i = 0; i < WEIR_ARRAY_SIZE(bursts); i++) {
-			char param[32];
-
-			f.burst = bursts[i];
-			f.swap = m;
-			snprintf(param, sizeof(param), "burst %u", f.burst);
-			bench(m ? "l2fwd: null ports, MAC rewrite" : "l2fwd: null ports", param,
-			      forward, &f);
-		}
+	bench_main(turns, cases, WEIR_ARRAY_SIZE(cases));
 }
 
 int main(int argc, char **argv)
@@ -81,7 +85,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < 2; i++)
 		peer_start(i, pool, 512);
 	if (!count) {
-		null_ports();
+		null_ports(argc > 1 ? argv[1] : NULL);
 		return 0;
 	}
 	t = weir_cycles();

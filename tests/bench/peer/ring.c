@@ -1,69 +1,87 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tests/bench/ring.c, two cores, with DPDK's ring. */
+/* tests/bench/ring.c with DPDK's ring, one producer and one consumer. */
 #include "tests/bench/peer/peer.h"
 
 #include <rte_ring.h>
 
-#define ITEMS (1u << 20)
+#define SLOTS 1024
+#define LOOPS 8192
+
+static inline unsigned ring_push(void *ring, void **objs, unsigned n)
+{
+	return rte_ring_sp_enqueue_bulk(ring, objs, n, NULL);
+}
+
+static inline unsigned ring_pop(void *ring, void **objs, unsigned n)
+{
+	return rte_ring_sc_dequeue_bulk(ring, objs, n, NULL);
+}
+
+#include "tests/bench/handover.h"
 
 struct ring_bench {
-	struct rte_ring *r;
 	unsigned bulk;
 };
 
-static void *produce(void *arg)
+static struct handover two;
+static struct rte_ring *own, *shared;
+
+static uint64_t same(void *arg)
 {
-	struct ring_bench *b = arg;
-	void *objs[64] = { 0 };
-	unsigned sent = 0;
+	const struct ring_bench *b = arg;
+	void *objs[32] = { NULL };
 
-	bench_pin(0);
-	while (sent < ITEMS) {
-		unsigned n = rte_ring_enqueue_burst(b->r, objs, b->bulk, NULL);
-
-		sent += n;
-		if (!n)
-			rte_pause();
+	for (unsigned i = 0; i < LOOPS; i++) {
+		rte_ring_enqueue_bulk(own, objs, b->bulk, NULL);
+		rte_ring_dequeue_bulk(own, objs, b->bulk, NULL);
 	}
-	return NULL;
+	return (uint64_t)LOOPS * b->bulk;
+}
+
+static uint64_t shared_same(void *arg)
+{
+	const struct ring_bench *b = arg;
+	void *objs[32] = { NULL };
+
+	for (unsigned i = 0; i < LOOPS; i++) {
+		rte_ring_enqueue_bulk(shared, objs, b->bulk, NULL);
+		rte_ring_dequeue_bulk(shared, objs, b->bulk, NULL);
+	}
+	return (uint64_t)LOOPS * b->bulk;
 }
 
 static uint64_t across(void *arg)
 {
-	struct ring_bench *b = arg;
-	void *objs[64];
-	uint64_t got = 0;
-	pthread_t t;
-
-	bench_need(-pthread_create(&t, NULL, produce, b), "thread");
-	while (got < ITEMS) {
-		unsigned n = rte_ring_dequeue_burst(b->r, objs, b->bulk, NULL);
-
-		got += n;
-		if (!n)
-			rte_pause();
-	}
-	pthread_join(t, NULL);
-	while (rte_ring_dequeue_burst(b->r, objs, 64, NULL))
-		;
-	return got;
+	return handover(&two, ((const struct ring_bench *)arg)->bulk);
 }
 
-int main(void)
+static struct rte_ring *ring(const char *name, unsigned flags)
 {
-	static const unsigned bulks[] = { 1, 8, 32 };
-	struct ring_bench b;
+	struct rte_ring *r = rte_ring_create(name, SLOTS, SOCKET_ID_ANY, flags);
+
+	bench_need(r ? 0 : -ENOMEM, "ring");
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static struct ring_bench bulk[] = { { 1 }, { 8 }, { 32 } };
+	static const struct bench_case cases[] = {
+		{ "ring, two cores", "bulk 1", across, &bulk[0] },
+		{ "ring, two cores", "bulk 8", across, &bulk[1] },
+		{ "ring, two cores", "bulk 32", across, &bulk[2] },
+		{ "ring, one core", "bulk 1", same, &bulk[0] },
+		{ "ring, one core", "bulk 8", same, &bulk[1] },
+		{ "ring, one core", "bulk 32", same, &bulk[2] },
+		{ "ring mpmc, one core", "bulk 1", shared_same, &bulk[0] },
+		{ "ring mpmc, one core", "bulk 8", shared_same, &bulk[1] },
+		{ "ring mpmc, one core", "bulk 32", shared_same, &bulk[2] },
+	};
 
 	peer_init(NULL, NULL);
-	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(bulks); i++) {
-		char param[32];
-
-		b.r = rte_ring_create("peer", 1024, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-		bench_need(b.r ? 0 : -ENOMEM, "ring");
-		b.bulk = bulks[i];
-		snprintf(param, sizeof(param), "bulk %u", b.bulk);
-		bench("ring: spsc, two cores", param, across, &b);
-		rte_ring_free(b.r);
-	}
+	own = ring("one", RING_F_SP_ENQ | RING_F_SC_DEQ);
+	shared = ring("shared", 0);
+	handover_start(&two, ring("two", RING_F_SP_ENQ | RING_F_SC_DEQ));
+	bench_main(argc > 1 ? argv[1] : NULL, cases, WEIR_ARRAY_SIZE(cases));
 	return 0;
 }
