@@ -344,6 +344,10 @@ weir_tx_fn virtio_tx_split_phys, virtio_tx_packed_phys;
 weir_rx_fn virtio_rx_split_avx2, virtio_rx_packed_avx2;
 weir_tx_fn virtio_tx_split_avx2, virtio_tx_packed_avx2;
 weir_reap_fn virtio_reap_split_avx2, virtio_reap_packed_avx2;
+/* The same with AVX-512. */
+weir_rx_fn virtio_rx_split_avx512, virtio_rx_packed_avx512;
+weir_tx_fn virtio_tx_split_avx512, virtio_tx_packed_avx512;
+weir_reap_fn virtio_reap_split_avx512, virtio_reap_packed_avx512;
 weir_kick_fn virtio_kick_split, virtio_kick_packed;
 
 /* Fill a receive ring from the queue's cache, without telling the device. */

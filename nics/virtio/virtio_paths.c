@@ -13,10 +13,25 @@ static bool cpu_avx2(void)
 	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
 	       __builtin_cpu_supports("bmi2");
 }
+
+static bool cpu_avx512(void)
+{
+	return cpu_avx2() && __builtin_cpu_supports("avx512f") &&
+	       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+	       __builtin_cpu_supports("avx512vl");
+}
 #endif
 
 const struct virtio_path virtio_paths[] = {
 #ifdef __x86_64__
+	{
+		.name = "avx512",
+		.usable = cpu_avx512,
+		.rx = { virtio_rx_split_avx512, virtio_rx_packed_avx512 },
+		.tx = { virtio_tx_split_avx512, virtio_tx_packed_avx512 },
+		.reap = { virtio_reap_split_avx512, virtio_reap_packed_avx512 },
+		.rx_full = { virtio_rx_split_full, virtio_rx_packed_full },
+	},
 	{
 		.name = "avx2",
 		.usable = cpu_avx2,

@@ -655,5 +655,9 @@ int main(void)
 		K(7, "packed, in order, 512, csum"),
 	};
 
+	print_message("# rows:");
+	for (const struct virtio_path *p = virtio_paths; p->name; p++)
+		print_message(" %s%s", p->name, p->usable() ? "" : " (not on this processor)");
+	print_message("\n");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
