@@ -60,8 +60,7 @@ int vhost_fds_take(struct vhost_fds *f, unsigned i)
 	return fd;
 }
 
-/* Wait until @sock is ready. Return: 0, -ETIMEDOUT, or negative errno. */
-static int wait_for(int sock, short events, struct weir_deadline end)
+int vhost_wait(int sock, short events, struct weir_deadline end)
 {
 	struct pollfd p = { .fd = sock, .events = events };
 
@@ -118,7 +117,7 @@ int vhost_send(int sock, const struct vhost_msg *m, const int *fds, unsigned n,
 		}
 		if (r < 0 && errno != EAGAIN && errno != EINTR)
 			return -errno;
-		err = wait_for(sock, POLLOUT, end);
+		err = vhost_wait(sock, POLLOUT, end);
 		if (err)
 			return err;
 	}
@@ -177,7 +176,7 @@ static int recv_bytes(int sock, void *buf, size_t len, struct vhost_fds *fds,
 		} else if (errno == EINTR) {
 			err = 0;
 		} else {
-			err = errno == EAGAIN ? wait_for(sock, POLLIN, end) : -errno;
+			err = errno == EAGAIN ? vhost_wait(sock, POLLIN, end) : -errno;
 		}
 		if (err)
 			return err;

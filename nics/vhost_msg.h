@@ -152,6 +152,9 @@ void vhost_fds_close(struct vhost_fds *f);
 /* Take fd @i out of @f, so that vhost_fds_close() leaves it. */
 int vhost_fds_take(struct vhost_fds *f, unsigned i);
 
+/* Wait until @sock is ready for @events of poll(). Return: 0, -ETIMEDOUT, or negative errno. */
+int vhost_wait(int sock, short events, struct weir_deadline end);
+
 /**
  * vhost_send() - send a whole message
  * @sock: non-blocking socket

@@ -217,10 +217,8 @@ void virtio_drain_pair(struct virtio_net *v, unsigned i)
 }
 
 /* However the device is, afterwards it does no DMA and all buffers are back. */
-static void virtio_stop(struct weir_port *p)
+static void take_down(struct virtio_net *v)
 {
-	struct virtio_net *v = virtio_net_of(p);
-
 	if (v->t->ops->suspend)
 		v->t->ops->suspend(v->t);
 	v->t->ops->reset(v->t);
@@ -236,6 +234,15 @@ static int announce(struct virtio_net *v)
 	unsigned size = c->rx_desc > c->tx_desc ? c->rx_desc : c->tx_desc;
 
 	return v->t->ops->track ? v->t->ops->track(v->t, 2 * virtio_pairs(v), size, v->resume) : 0;
+}
+
+static void virtio_stop(struct weir_port *p)
+{
+	struct virtio_net *v = virtio_net_of(p);
+
+	if (v->t->ops->begin)
+		v->t->ops->begin(v->t, true);
+	take_down(v);
 }
 
 int virtio_go(struct virtio_net *v)
@@ -264,6 +271,8 @@ static int bring_up(struct virtio_net *v)
 	struct virtio_transport *t = v->t;
 	int err;
 
+	if (t->ops->begin)
+		t->ops->begin(t, true);
 	/* A device that went away while stopped may be back. */
 	if (t->ops->service && t->ops->service(t)) {
 		err = t->ops->reconnect(t);
@@ -290,7 +299,7 @@ static int virtio_start(struct weir_port *p)
 	if (err == -ENODEV)
 		virtio_check(v);
 	if (err)
-		virtio_stop(p);
+		take_down(v);
 	return err;
 }
 

@@ -62,11 +62,16 @@ struct virtio_queue_conf {
  * @config_vector: which vector tells of changes in configuration
  * @service: look after the connection to a device that is a process: 0, or -ENOTCONN while there is
  *           none. Absent where a device does not come back once it is gone
+ * @begin: messages to it follow. As a @whole they take a few seconds at most, however slow it is. Else
+ *         they take a fraction of a second, and what was begun is done again in further calls until
+ *         it is not @unfinished: what was sent is not sent again then
  * @reconnect: try once to have it again, when it is time to (-EAGAIN if not). Then the device is as
  *             after opening
+ * @unfinished: the time was not enough: what was done since @begin has not succeeded, whatever it
+ *              returned, nor failed
  * @disconnect: end a connection that cannot be used, with the reason
  * @resumes: can rings that were in use go on with the device as they are? (@in_order: it uses buffers
- *           in the order in which it gets them.) Absent, as the two before it, with @service
+ *           in the order in which it gets them.) Absent, as the others from @begin on, with @service
  * @track: before rings are handed over: there will be @rings of @size descriptors at most, and they go
  *         on (@resume) or begin. Absent where no transport's device wants to know
  * @close: free the transport and what is below it
@@ -89,7 +94,9 @@ struct virtio_transport_ops {
 	int (*vector_fd)(struct virtio_transport *t, unsigned i);
 	int (*config_vector)(struct virtio_transport *t, uint16_t vector);
 	int (*service)(struct virtio_transport *t);
+	void (*begin)(struct virtio_transport *t, bool whole);
 	int (*reconnect)(struct virtio_transport *t);
+	bool (*unfinished)(struct virtio_transport *t);
 	void (*disconnect)(struct virtio_transport *t, const char *why);
 	bool (*resumes)(struct virtio_transport *t, bool in_order);
 	int (*track)(struct virtio_transport *t, unsigned rings, unsigned size, bool resume);

@@ -174,15 +174,16 @@ static int come_back(struct virtio_net *v)
 	uint64_t offered, before = v->features;
 	int err = t->ops->features(t, &offered);
 
-	if (err)
-		return err;
-	if (before & ~offered) {
+	if (!err && before & ~offered) {
 		t->ops->disconnect(t, "the back end lacks features of the one before it");
 		return -EPROTO;
 	}
-	err = virtio_negotiate(v);
+	if (!err)
+		err = virtio_negotiate(v);
 	if (!err)
 		err = virtio_go(v);
+	if (t->ops->unfinished(t))
+		return -EAGAIN;
 	if (err)
 		t->ops->disconnect(t, "the back end could not be set up again");
 	return err;
@@ -191,6 +192,8 @@ static int come_back(struct virtio_net *v)
 /* There is a connection, and all owners keep away. Return: 0 with the port as it was before. */
 static int go_on(struct virtio_net *v)
 {
+	int err;
+
 	/* This one cannot take up what the one before it has left: begin anew. */
 	if (v->resume && !can_resume(v)) {
 		ask_owners(v, false);
@@ -199,13 +202,13 @@ static int go_on(struct virtio_net *v)
 	}
 	if (!check_rings(v))
 		return -EIO;
-	if (come_back(v)) {
+	err = come_back(v);
+	if (err && err != -EAGAIN) {
 		/* It may have had some rings already, and used them. */
 		ask_owners(v, v->resume);
 		wake_all(v);
-		return -ENOTCONN;
 	}
-	return 0;
+	return err;
 }
 
 int virtio_service(struct weir_port *p)
@@ -224,6 +227,7 @@ int virtio_service(struct weir_port *p)
 		send_away(v);
 		wake_all(v);
 	}
+	t->ops->begin(t, false);
 	if (!all_left(v) || t->ops->reconnect(t) || go_on(v))
 		return virtio_failed(p) ? -EIO : 0;
 	v->lost = false;

@@ -121,18 +121,29 @@ static int handshake(struct virtio_user *u)
 	return err;
 }
 
-/* Try once to have a connection; on failure there is none. Return: 0 or negative errno. */
+/* Try once to have a connection; on failure, which -EAGAIN is not, there is none. */
 static int attach(struct virtio_user *u)
 {
-	int fd = u->listener >= 0 ? vhost_accept(u->listener) : vhost_connect(u->o.path), err;
+	int err;
 
-	if (fd < 0)
-		return fd;
-	u->sock = fd;
+	if (u->sock < 0) {
+		int fd = u->listener >= 0 ? vhost_accept(u->listener) : vhost_connect(u->o.path);
+
+		if (fd < 0)
+			return fd;
+		u->sock = fd;
+		u->track_new = false;
+		if (u->sliced)
+			u->end = weir_deadline_us(USER_TIMEOUT_US);
+	}
 	err = handshake(u);
+	if (err == -EAGAIN)
+		return err;
 	if (err)
 		virtio_user_drop(u, "vhost-user-refused", "first messages",
 				 virtio_user_reason(err));
+	u->ready = !err;
+	virtio_user_done(u);
 	return err;
 }
 
@@ -149,11 +160,15 @@ static int first_connection(struct virtio_user *u)
 					 "%s: cannot listen there: %s", u->t.name,
 					 weir_strerror(u->listener));
 	}
+	virtio_user_begin(u, true);
 	err = attach(u);
 	/* One that is just starting may close a first connection again. */
 	while ((err == -EAGAIN && !weir_deadline_passed(end)) ||
 	       (err == -ENOTCONN && tries++ < HANDSHAKE_TRIES)) {
 		weir_sleep_us(err == -EAGAIN ? ACCEPT_POLL_US : USER_RETRY_FIRST_MS * 10000);
+		/* The time for messages begins when there is somebody to send them to. */
+		if (err == -EAGAIN)
+			virtio_user_begin(u, true);
 		err = attach(u);
 	}
 	if (!err)
@@ -173,7 +188,7 @@ static int user_service(struct virtio_transport *t)
 	struct virtio_user *u = to_user(t);
 	int r;
 
-	if (u->sock < 0)
+	if (!u->ready)
 		return -ENOTCONN;
 	r = vhost_peek(u->sock);
 	if (r < 0)
@@ -191,9 +206,9 @@ static int user_reconnect(struct virtio_transport *t)
 	unsigned wait = u->retry_ms;
 	int err;
 
-	if (u->sock >= 0)
+	if (u->ready)
 		return 0;
-	if (now < u->retry_at)
+	if (u->sock < 0 && now < u->retry_at)
 		return -EAGAIN;
 	err = attach(u);
 	if (!err) {
@@ -206,6 +221,21 @@ static int user_reconnect(struct virtio_transport *t)
 		u->retry_ms = weir_min_u(2 * wait, USER_RETRY_MOST_MS);
 	}
 	return err;
+}
+
+static void user_begin(struct virtio_transport *t, bool whole)
+{
+	virtio_user_begin(to_user(t), whole);
+}
+
+static bool user_unfinished(struct virtio_transport *t)
+{
+	struct virtio_user *u = to_user(t);
+
+	if (u->paused)
+		return true;
+	virtio_user_done(u);
+	return false;
 }
 
 static void user_disconnect(struct virtio_transport *t, const char *why)
@@ -479,7 +509,9 @@ static const struct virtio_transport_ops virtio_user_ops = {
 	.vector_fd = user_vector_fd,
 	.config_vector = user_config_vector,
 	.service = user_service,
+	.begin = user_begin,
 	.reconnect = user_reconnect,
+	.unfinished = user_unfinished,
 	.disconnect = user_disconnect,
 	.resumes = virtio_user_resumes,
 	.track = virtio_user_track,

@@ -82,9 +82,10 @@ static int get_region(struct virtio_user *u, unsigned rings, unsigned size)
 					.max = sizeof(a.m.inflight),
 					.fds = 1 };
 	struct vhost_inflight want = m.inflight, got;
+	bool again = virtio_user_again(u);
 	int err = virtio_user_ask(u, &m, &a);
 
-	if (err)
+	if (err || again)
 		return err;
 	got = a.m.inflight;
 	if (!got.mmap_size && a.fd < 0)
@@ -114,12 +115,14 @@ int virtio_user_track(struct virtio_transport *t, unsigned rings, unsigned size,
 	int err = 0;
 
 	/* Notes on rings that are new: none. */
-	if (!resume)
+	if (!resume && !virtio_user_again(u))
 		forget(u);
 	if (!(u->protocol & VHOST_PROTOCOL_F_INFLIGHT))
 		return 0;
-	if (u->track < 0)
+	if (u->track < 0 || u->track_new) {
+		u->track_new = true;
 		err = get_region(u, rings, size);
+	}
 	if (err || u->track < 0)
 		return err;
 	m.inflight = u->region;
