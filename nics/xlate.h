@@ -73,16 +73,17 @@ static inline weir_iova_t xlate_buf(struct xlate x, uint32_t buf, unsigned off)
  * nic_ring_whole() - a ring that the device sees in one piece, or none
  * @p: port
  * @dma: of the device
- * @ring: from the port's arena, or NULL
+ * @arena: that @ring was allocated from
+ * @ring: or NULL
  * @len: bytes
  * Return: @ring; NULL after a sentence if it is in pieces. It is freed then.
  */
-static inline void *nic_ring_whole(struct weir_port *p, const struct weir_dma *dma, void *ring,
-				   size_t len)
+static inline void *nic_ring_whole(struct weir_port *p, const struct weir_dma *dma,
+				   struct weir_arena *arena, void *ring, size_t len)
 {
 	if (!ring || weir_dma_whole(dma, ring, len))
 		return ring;
-	weir_arena_free(p->conf.arena, ring);
+	weir_arena_free(arena, ring);
 	weir_fail(p->w, ENOMEM, "ring-in-pieces",
 		  "%s: without an IOMMU a ring must lie in one piece of physical memory, and its "
 		  "%zu KiB do not: ask for fewer descriptors",

@@ -137,7 +137,7 @@ static int enable_queue(struct igb *g, unsigned reg, uint32_t thresholds, const 
 			 ENABLE_WAIT_US / 1000);
 }
 
-static int start_rxq(struct igb *g, struct igb_rxq *q)
+static int start_rxq(struct igb *g, struct intel_rxq *q)
 {
 	uint32_t srrctl = IGB_SRRCTL_BSIZEPACKET_2K | IGB_SRRCTL_DESCTYPE_ADV_ONE;
 	unsigned i = q->q.index;
@@ -155,21 +155,27 @@ static int start_rxq(struct igb *g, struct igb_rxq *q)
 			   i);
 	if (err)
 		return err;
-	if (!(q->q.dma.pages ? igb_rx_fill_phys(q) : igb_rx_fill(q)))
+	if (!q->fill_fn(q))
 		return weir_fail(g->port.w, ENOMEM, "pool-empty",
 				 "%s: the pool has no buffer left for RX queue %u; make it larger",
 				 g->port.name, i);
 	return 0;
 }
 
-/* WTHRESH 0: a descriptor with RS is written back at once, and only such ones are. */
-static int start_txq(struct igb *g, struct igb_txq *q)
+/*
+ * WTHRESH 0: a descriptor with RS is reported at once, and only such ones are: by a write-back, or by
+ * the head in the word behind the ring (7.2.3).
+ */
+static int start_txq(struct igb *g, struct intel_txq *q)
 {
+	weir_iova_t wb = weir_dma_iova(&q->q.dma, (const void *)(uintptr_t)&q->ring[q->size]);
 	unsigned i = q->q.index;
 
 	/* The reset leaves queue 0 of both sides enabled, with no ring. */
 	igb_wr(g, IGB_TXDCTL(i), 0);
 	ring_base(g, IGB_TXQ(i), &q->q.dma, q->ring, q->size);
+	igb_wr(g, IGB_TDWBAH(i), q->head_wb ? (uint32_t)(wb >> 32) : 0);
+	igb_wr(g, IGB_TDWBAL(i), q->head_wb ? (uint32_t)wb | IGB_TDWBAL_EN : 0);
 	return enable_queue(g, IGB_TXDCTL(i), IGB_XDCTL_PTHRESH(8) | IGB_XDCTL_HTHRESH(1), "TX", i);
 }
 
@@ -178,9 +184,9 @@ static int start_queues(struct igb *g)
 	int err = 0;
 
 	for (unsigned i = 0; i < g->port.conf.n_txq && !err; i++)
-		err = start_txq(g, igb_txq_of(g->port.txq[i]));
+		err = start_txq(g, intel_txq_of(g->port.txq[i]));
 	for (unsigned i = 0; i < g->port.conf.n_rxq && !err; i++)
-		err = start_rxq(g, igb_rxq_of(g->port.rxq[i]));
+		err = start_rxq(g, intel_rxq_of(g->port.rxq[i]));
 	return err;
 }
 
@@ -233,9 +239,9 @@ static void igb_stop(struct weir_port *p)
 		igb_restore(g);
 	weir_pci_bus_master(g->pci, false);
 	for (unsigned i = 0; i < p->conf.n_rxq; i++)
-		igb_rx_drain(igb_rxq_of(p->rxq[i]));
+		intel_rx_drain(intel_rxq_of(p->rxq[i]));
 	for (unsigned i = 0; i < p->conf.n_txq; i++)
-		igb_tx_drain(igb_txq_of(p->txq[i]));
+		intel_tx_drain(intel_txq_of(p->txq[i]));
 }
 
 static int igb_start(struct weir_port *p)

@@ -7,7 +7,7 @@
 #include "core/io.h"
 #include "core/port.h"
 #include "nics/igb/igb_regs.h"
-#include "nics/intel_adv.h"
+#include "nics/intel_queue.h"
 #include "nics/nics.h"
 
 #define IGB_MAX_QUEUES	 16
@@ -32,107 +32,6 @@
 	 WEIR_RSS_IPV6_TCP | WEIR_RSS_IPV6_UDP)
 
 #define IGB_N_STATS 76
-
-/**
- * struct igb_rxq - receive queue
- * @q: common part
- * @ring: descriptors; the device writes here at any time
- * @bufs: buffer of each slot
- * @tail: RDT
- * @size: slots
- * @next: slot that the device completes next
- * @fill: slot that gets the next buffer; what RDT holds
- * @posted: buffers with the device: slots @next ... @fill - 1. At most @size - 1, because RDT equal
- *          to RDH means an empty ring
- * @batch: refill when so many slots are free
- * @skip: drop up to the end of the packet whose beginning was dropped
- * @csum: status bits that become checksum flags
- * @vlan: INTEL_RXD_VP if tags are stripped
- * @hash: RSS types are looked at
- */
-struct igb_rxq {
-	struct weir_rxq q;
-	volatile union intel_rx_desc *ring weir_cacheline;
-	uint32_t *bufs;
-	volatile void *tail;
-	uint16_t size;
-	uint16_t next;
-	uint16_t fill;
-	uint16_t posted;
-	uint16_t batch;
-	bool skip;
-	bool hash;
-	uint32_t vlan;
-	uint32_t csum;
-	/* not touched on the fast path */
-	bool running;
-};
-static_assert(offsetof(struct igb_rxq, running) - offsetof(struct igb_rxq, ring) <= WEIR_CACHE_LINE,
-	      "what a burst touches fits a line");
-
-/**
- * struct igb_rs - a descriptor with RS set: all before it are done when its DD is set
- * @slot: where it is
- * @descs: descriptors since the one before
- * @bufs: buffers among these
- */
-struct igb_rs {
-	uint16_t slot;
-	uint16_t descs;
-	uint16_t bufs;
-};
-
-/**
- * struct igb_txq - transmit queue
- * @q: common part
- * @ring: descriptors
- * @bufs: buffers in flight, in order; a ring of @size entries of its own, since context
- *        descriptors have no buffer
- * @rs: descriptors with RS set, in order; likewise
- * @tail_reg: TDT
- * @size: slots
- * @tail: slot to be written next
- * @free: slots that may be written; one stays empty
- * @buf_head: oldest entry of @bufs
- * @buf_tail: entry of @bufs to be written next
- * @in_flight: entries in @bufs
- * @rs_head: oldest entry of @rs
- * @rs_tail: entry of @rs to be written next
- * @n_rs: entries in @rs
- * @rs_descs: descriptors after the last one with RS
- * @rs_bufs: buffers after it
- * @last: slot of the last descriptor written, which ends a packet
- * @last_hi: what its second half holds
- * @offload: packet flags that may be honoured
- * @ctx_lo: context that the device holds for this queue
- * @ctx_hi: its second half, 0 if there is none
- */
-struct igb_txq {
-	struct weir_txq q;
-	volatile struct intel_tx_desc *ring weir_cacheline;
-	uint32_t *bufs;
-	struct igb_rs *rs;
-	volatile void *tail_reg;
-	uint16_t size;
-	uint16_t tail;
-	uint16_t free;
-	uint16_t buf_head;
-	uint16_t buf_tail;
-	uint16_t in_flight;
-	uint16_t rs_head;
-	uint16_t rs_tail;
-	uint16_t n_rs;
-	uint16_t rs_descs;
-	uint16_t rs_bufs;
-	uint16_t last;
-	uint64_t last_hi;
-	/* packets with offloads only */
-	uint32_t offload;
-	uint64_t ctx_lo;
-	uint64_t ctx_hi;
-};
-static_assert(offsetof(struct igb_txq, offload) - offsetof(struct igb_txq, ring) <= WEIR_CACHE_LINE,
-	      "what a post without offloads touches fits a line");
 
 /**
  * struct igb - a port
@@ -175,16 +74,6 @@ struct igb {
 static inline struct igb *igb_of(struct weir_port *p)
 {
 	return weir_container_of(p, struct igb, port);
-}
-
-static inline struct igb_rxq *igb_rxq_of(struct weir_rxq *q)
-{
-	return weir_container_of(q, struct igb_rxq, q);
-}
-
-static inline struct igb_txq *igb_txq_of(struct weir_txq *q)
-{
-	return weir_container_of(q, struct igb_txq, q);
 }
 
 static inline uint32_t igb_rd(const struct igb *g, unsigned reg)
@@ -241,22 +130,5 @@ int igb_lsc_fd(struct weir_port *p);
 /* igb_queue.c */
 int igb_queues_create(struct igb *g);
 void igb_queues_destroy(struct igb *g);
-
-/* igb_rxtx.c */
-weir_rx_fn igb_rx_plain;
-weir_rx_fn igb_rx_meta;
-weir_rx_fn igb_rx_jumbo;
-weir_rx_fn igb_rx_plain_phys;
-weir_rx_fn igb_rx_meta_phys;
-weir_rx_fn igb_rx_jumbo_phys;
-weir_tx_fn igb_tx_post;
-weir_tx_fn igb_tx_post_phys;
-weir_kick_fn igb_tx_kick;
-weir_reap_fn igb_tx_reap;
-bool igb_rx_pending(const struct igb_rxq *q);
-unsigned igb_rx_fill(struct igb_rxq *q);
-unsigned igb_rx_fill_phys(struct igb_rxq *q);
-void igb_rx_drain(struct igb_rxq *q);
-void igb_tx_drain(struct igb_txq *q);
 
 #endif

@@ -94,7 +94,7 @@ int igb_rx_intr_arm(struct weir_port *p, unsigned q)
 	if (igb_alive(g))
 		return -ENODEV;
 	weir_mb();
-	if (!igb_rx_pending(igb_rxq_of(p->rxq[q])))
+	if (!intel_rx_pending(intel_rxq_of(p->rxq[q])))
 		return 0;
 	igb_wr(g, IGB_EIMC, rx_bit(q));
 	return 1;

@@ -175,6 +175,9 @@
 #define IGB_TDH(q)    (IGB_TXQ(q) + 0x10)
 #define IGB_TDT(q)    (IGB_TXQ(q) + 0x18)
 #define IGB_TXDCTL(q) (IGB_TXQ(q) + 0x28)
+#define IGB_TDWBAL(q) (IGB_TXQ(q) + 0x38)
+#define IGB_TDWBAL_EN IGB_BIT(0)
+#define IGB_TDWBAH(q) (IGB_TXQ(q) + 0x3c)
 
 /* --- PCS, 8.17: links without the internal PHY --- */
 

@@ -164,9 +164,9 @@ static void ixgbe_stop(struct weir_port *p)
 		ixgbe_restore(x);
 	weir_pci_bus_master(x->pci, false);
 	for (unsigned i = 0; i < p->conf.n_rxq; i++)
-		ixgbe_rx_drain(ixgbe_rxq_of(p->rxq[i]));
+		intel_rx_drain(intel_rxq_of(p->rxq[i]));
 	for (unsigned i = 0; i < p->conf.n_txq; i++)
-		ixgbe_tx_drain(ixgbe_txq_of(p->txq[i]));
+		intel_tx_drain(intel_txq_of(p->txq[i]));
 }
 
 static int ixgbe_start(struct weir_port *p)

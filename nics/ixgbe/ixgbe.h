@@ -6,7 +6,7 @@
 #include "core/clock.h"
 #include "core/io.h"
 #include "core/port.h"
-#include "nics/intel_adv.h"
+#include "nics/intel_queue.h"
 #include "nics/ixgbe/ixgbe_regs.h"
 #include "nics/nics.h"
 
@@ -35,118 +35,11 @@
 #define IXGBE_N_QUEUE_STATS 5
 
 /**
- * struct ixgbe_rxq - receive queue
- * @q: common part
- * @ring: descriptors; the device writes here at any time
- * @bufs: buffer of each slot
- * @tail: RDT, or NULL if it can only be written by message
- * @size: slots
- * @next: slot that the device completes next
- * @fill: slot that gets the next buffer; what RDT holds
- * @posted: buffers with the device: slots @next ... @fill - 1. At most @size - 1, because RDT equal
- *          to RDH means an empty ring
- * @batch: refill when so many slots are free
- * @skip: drop up to the end of the packet whose beginning was dropped
- * @hash: RSS types are looked at
- * @udp_zero: a UDP packet without checksum may be flagged as a bad one (82599)
- * @csum: status bits that become checksum flags
- * @vlan: INTEL_RXD_VP if tags are stripped
- */
-struct ixgbe_rxq {
-	struct weir_rxq q;
-	volatile union intel_rx_desc *ring weir_cacheline;
-	uint32_t *bufs;
-	volatile void *tail;
-	uint16_t size;
-	uint16_t next;
-	uint16_t fill;
-	uint16_t posted;
-	uint16_t batch;
-	bool skip;
-	bool hash;
-	bool udp_zero;
-	uint32_t vlan;
-	uint32_t csum;
-	/* no member below is touched on the fast path */
-	char cold[];
-};
-static_assert(offsetof(struct ixgbe_rxq, cold) - offsetof(struct ixgbe_rxq, ring) <=
-		      WEIR_CACHE_LINE,
-	      "what a burst touches fits a line");
-
-/**
- * struct ixgbe_rs - a descriptor with RS set: all before it are done when it is reported
- * @slot: where it is
- * @descs: descriptors since the one before
- * @bufs: buffers among these
- */
-struct ixgbe_rs {
-	uint16_t slot;
-	uint16_t descs;
-	uint16_t bufs;
-};
-
-/**
- * struct ixgbe_txq - transmit queue
- * @q: common part
- * @ring: descriptors
- * @bufs: buffers in flight, in order; a ring of @size entries of its own, since context
- *        descriptors have no buffer
- * @rs: descriptors with RS set, in order; likewise
- * @tail_reg: TDT, or NULL if it can only be written by message
- * @size: slots
- * @tail: slot to be written next
- * @free: slots that may be written; one stays empty
- * @buf_head: oldest entry of @bufs
- * @buf_tail: entry of @bufs to be written next
- * @in_flight: entries in @bufs
- * @rs_head: oldest entry of @rs
- * @rs_tail: entry of @rs to be written next
- * @n_rs: entries in @rs
- * @rs_descs: descriptors after the last one with RS
- * @rs_bufs: buffers after it
- * @last: slot of the last descriptor written, which ends a packet
- * @last_hi: what its second half holds
- * @head_wb: where the device writes its head, NULL if it marks descriptors instead
- * @offload: packet flags that may be honoured
- * @ctx_lo: context that the device holds for this queue
- * @ctx_hi: its second half, 0 if there is none
- */
-struct ixgbe_txq {
-	struct weir_txq q;
-	volatile struct intel_tx_desc *ring weir_cacheline;
-	uint32_t *bufs;
-	struct ixgbe_rs *rs;
-	volatile void *tail_reg;
-	uint16_t size;
-	uint16_t tail;
-	uint16_t free;
-	uint16_t buf_head;
-	uint16_t buf_tail;
-	uint16_t in_flight;
-	uint16_t rs_head;
-	uint16_t rs_tail;
-	uint16_t n_rs;
-	uint16_t rs_descs;
-	uint16_t rs_bufs;
-	uint16_t last;
-	uint64_t last_hi;
-	/* once a reclaim, and packets with offloads only */
-	volatile __le32 *head_wb;
-	uint32_t offload;
-	uint64_t ctx_lo;
-	uint64_t ctx_hi;
-};
-static_assert(offsetof(struct ixgbe_txq, head_wb) - offsetof(struct ixgbe_txq, ring) <=
-		      WEIR_CACHE_LINE,
-	      "what a post without offloads touches fits a line");
-
-/**
  * struct ixgbe_kind - in what the members of the family differ
  * @reta_len: entries of the RSS table
  * @rxpb_kb: receive packet buffer
  * @autoc: the link is set up by AUTOC; else firmware negotiates for a copper PHY
- * @udp_zero: see struct ixgbe_rxq
+ * @udp_zero: see struct intel_kind
  */
 struct ixgbe_kind {
 	unsigned reta_len;
@@ -205,22 +98,6 @@ struct ixgbe {
 static inline struct ixgbe *ixgbe_of(struct weir_port *p)
 {
 	return weir_container_of(p, struct ixgbe, port);
-}
-
-static inline struct ixgbe_rxq *ixgbe_rxq_of(struct weir_rxq *q)
-{
-	return weir_container_of(q, struct ixgbe_rxq, q);
-}
-
-static inline struct ixgbe_txq *ixgbe_txq_of(struct weir_txq *q)
-{
-	return weir_container_of(q, struct ixgbe_txq, q);
-}
-
-/* The slot after @slot in a ring. */
-static inline unsigned ixgbe_next(unsigned slot, unsigned size)
-{
-	return slot + 1 == size ? 0 : slot + 1;
 }
 
 /* ixgbe_hw.c */
@@ -302,24 +179,5 @@ int ixgbe_queues_create(struct ixgbe *x);
 void ixgbe_queues_destroy(struct ixgbe *x);
 int ixgbe_queues_start(struct ixgbe *x);
 void ixgbe_queues_stop(struct ixgbe *x);
-
-/* ixgbe_rx.c */
-weir_rx_fn ixgbe_rx_plain;
-weir_rx_fn ixgbe_rx_meta;
-weir_rx_fn ixgbe_rx_jumbo;
-weir_rx_fn ixgbe_rx_plain_phys;
-weir_rx_fn ixgbe_rx_meta_phys;
-weir_rx_fn ixgbe_rx_jumbo_phys;
-bool ixgbe_rx_pending(const struct ixgbe_rxq *q);
-unsigned ixgbe_rx_fill(struct ixgbe_rxq *q);
-unsigned ixgbe_rx_fill_phys(struct ixgbe_rxq *q);
-void ixgbe_rx_drain(struct ixgbe_rxq *q);
-
-/* ixgbe_tx.c */
-weir_tx_fn ixgbe_tx_post;
-weir_tx_fn ixgbe_tx_post_phys;
-weir_kick_fn ixgbe_tx_kick;
-weir_reap_fn ixgbe_tx_reap;
-void ixgbe_tx_drain(struct ixgbe_txq *q);
 
 #endif

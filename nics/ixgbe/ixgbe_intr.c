@@ -91,7 +91,7 @@ int ixgbe_rx_intr_arm(struct weir_port *p, unsigned q)
 	if (ixgbe_alive(x))
 		return -ENODEV;
 	weir_mb();
-	if (!ixgbe_rx_pending(ixgbe_rxq_of(p->rxq[q])))
+	if (!intel_rx_pending(intel_rxq_of(p->rxq[q])))
 		return 0;
 	ixgbe_wr(x, IXGBE_EIMC_EX(0), IXGBE_BIT(q));
 	return 1;

@@ -1,143 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Queues: their memory, which functions work on them, and how they start and stop (4.6.7, 4.6.8). */
 #include "nics/ixgbe/ixgbe.h"
-#include "nics/xlate.h"
 
-#include <stdlib.h>
-
-#define REFILL_BATCH   32
 #define ENABLE_WAIT_US 10000
 /* Packets under way are finished within this time; at 100 Mb/s a large one takes 0.8 ms. */
 #define QUIET_US 2000
 #define SECRX_US 1000
 
-/* --- memory --- */
+/* --- memory: see nics/intel_queue.h --- */
 
-static void *queue_alloc(size_t size)
+static void rx_tail(struct weir_port *p, unsigned q, uint32_t v)
 {
-	void *q = aligned_alloc(WEIR_CACHE_LINE, WEIR_ALIGN_UP(size, (size_t)WEIR_CACHE_LINE));
-
-	if (q)
-		memset(q, 0, size);
-	return q;
+	ixgbe_wr(ixgbe_of(p), IXGBE_RDT(q), v);
 }
 
-/* 16 bytes a descriptor, aligned to 128 bytes; @extra bytes follow. */
-static void *ring_alloc(struct ixgbe *x, unsigned n, size_t extra, const char *side, unsigned index)
+static void tx_tail(struct weir_port *p, unsigned q, uint32_t v)
 {
-	void *ring = weir_arena_alloc(weir_port_ring_arena(&x->port, index), (size_t)n * 16 + extra,
-				      128);
-
-	if (!ring)
-		weir_fail(x->port.w, ENOMEM, "arena-full",
-			  "%s: no room in the arena for %s ring %u of %u descriptors; make the "
-			  "arena larger",
-			  x->port.name, side, index, n);
-	return nic_ring_whole(&x->port, weir_pci_dma(x->pci), ring, (size_t)n * 16 + extra);
-}
-
-static weir_rx_fn *rx_fn(unsigned offloads, bool phys)
-{
-	if (offloads & WEIR_OFF_RX_JUMBO)
-		return phys ? ixgbe_rx_jumbo_phys : ixgbe_rx_jumbo;
-	if (offloads & (WEIR_OFF_RX_CSUM | WEIR_OFF_RX_VLAN_STRIP | WEIR_OFF_RX_HASH))
-		return phys ? ixgbe_rx_meta_phys : ixgbe_rx_meta;
-	return phys ? ixgbe_rx_plain_phys : ixgbe_rx_plain;
-}
-
-static void rxq_free(struct ixgbe *x, struct ixgbe_rxq *q)
-{
-	if (!q)
-		return;
-	if (q->ring)
-		weir_arena_free(weir_port_ring_arena(&x->port, q->q.index),
-				(void *)(uintptr_t)q->ring);
-	free(q->bufs);
-	free(q);
-}
-
-static int rxq_create(struct ixgbe *x, unsigned index)
-{
-	const struct weir_port_conf *c = &x->port.conf;
-	struct ixgbe_rxq *q = queue_alloc(sizeof(*q));
-
-	if (!q)
-		return -ENOMEM;
-	q->q.index = index;
-	q->bufs = calloc(c->rx_desc, sizeof(*q->bufs));
-	q->ring = q->bufs ? ring_alloc(x, c->rx_desc, 0, "RX", index) : NULL;
-	if (!q->ring) {
-		rxq_free(x, q);
-		return -ENOMEM;
-	}
-	q->q.dma = *weir_pci_dma(x->pci);
-	q->q.burst = rx_fn(c->offloads, q->q.dma.pages != NULL);
-	q->q.port = &x->port;
-	q->tail = ixgbe_doorbell(x, IXGBE_RDT(index));
-	q->size = (uint16_t)c->rx_desc;
-	q->batch = (uint16_t)weir_min_u(REFILL_BATCH, c->rx_desc / 4);
-	q->hash = c->offloads & WEIR_OFF_RX_HASH;
-	q->udp_zero = x->kind->udp_zero;
-	q->vlan = c->offloads & WEIR_OFF_RX_VLAN_STRIP ? (uint32_t)INTEL_RXD_VP : 0;
-	q->csum =
-		c->offloads & WEIR_OFF_RX_CSUM
-			? (uint32_t)(INTEL_RXD_IPCS | INTEL_RXD_L4I | INTEL_RXD_IPE | INTEL_RXD_L4E)
-			: 0;
-	x->port.rxq[index] = &q->q;
-	return 0;
-}
-
-static void txq_free(struct ixgbe *x, struct ixgbe_txq *q)
-{
-	if (!q)
-		return;
-	if (q->ring)
-		weir_arena_free(weir_port_ring_arena(&x->port, q->q.index),
-				(void *)(uintptr_t)q->ring);
-	free(q->bufs);
-	free(q->rs);
-	free(q);
-}
-
-static void txq_offloads(struct ixgbe_txq *q, unsigned offloads)
-{
-	if (offloads & WEIR_OFF_TX_CSUM)
-		q->offload |= WEIR_PKT_TX_IP_CSUM | WEIR_PKT_TX_L4_CSUM;
-	if (offloads & WEIR_OFF_TX_VLAN)
-		q->offload |= WEIR_PKT_VLAN;
-	/* The device fills in the checksums of what it cuts, whoever asked for that. */
-	if (offloads & WEIR_OFF_TX_TSO)
-		q->offload |= WEIR_PKT_TX_TSO | WEIR_PKT_TX_IP_CSUM | WEIR_PKT_TX_L4_CSUM;
-}
-
-static int txq_create(struct ixgbe *x, unsigned index)
-{
-	const struct weir_port_conf *c = &x->port.conf;
-	struct ixgbe_txq *q = queue_alloc(sizeof(*q));
-
-	if (!q)
-		return -ENOMEM;
-	q->q.index = index;
-	q->bufs = calloc(c->tx_desc, sizeof(*q->bufs));
-	q->rs = calloc(c->tx_desc, sizeof(*q->rs));
-	q->ring = q->bufs && q->rs ? ring_alloc(x, c->tx_desc, WEIR_CACHE_LINE, "TX", index) : NULL;
-	if (!q->ring) {
-		txq_free(x, q);
-		return -ENOMEM;
-	}
-	q->q.dma = *weir_pci_dma(x->pci);
-	q->q.post = q->q.dma.pages ? ixgbe_tx_post_phys : ixgbe_tx_post;
-	q->q.kick = ixgbe_tx_kick;
-	q->q.reap = ixgbe_tx_reap;
-	q->q.port = &x->port;
-	q->tail_reg = ixgbe_doorbell(x, IXGBE_TDT(index));
-	q->size = (uint16_t)c->tx_desc;
-	q->free = q->size - 1;
-	if (c->tx_head_wb)
-		q->head_wb = (volatile __le32 *)&q->ring[c->tx_desc];
-	txq_offloads(q, c->offloads);
-	x->port.txq[index] = &q->q;
-	return 0;
+	ixgbe_wr(ixgbe_of(p), IXGBE_TDT(q), v);
 }
 
 /**
@@ -147,12 +26,24 @@ static int txq_create(struct ixgbe *x, unsigned index)
  */
 int ixgbe_queues_create(struct ixgbe *x)
 {
+	struct intel_kind k = {
+		.rxe = (uint32_t)INTEL_RXD_RXE,
+		.l4e = (uint32_t)INTEL_RXD_L4E,
+		.udp_zero = x->kind->udp_zero,
+		.rx_tail = rx_tail,
+		.tx_tail = tx_tail,
+	};
+	const struct weir_dma *dma = weir_pci_dma(x->pci);
+	struct weir_port *p = &x->port;
 	int err = 0;
 
-	for (unsigned i = 0; i < x->port.conf.n_rxq && !err; i++)
-		err = rxq_create(x, i);
-	for (unsigned i = 0; i < x->port.conf.n_txq && !err; i++)
-		err = txq_create(x, i);
+	static_assert(INTEL_RXD_IPE == INTEL_RXD_L4E << 1, "see struct intel_kind");
+	for (unsigned i = 0; i < p->conf.n_rxq && !err; i++)
+		err = intel_rxq_create(p, dma, weir_port_ring_arena(p, i), i,
+				       ixgbe_doorbell(x, IXGBE_RDT(i)), &k);
+	for (unsigned i = 0; i < p->conf.n_txq && !err; i++)
+		err = intel_txq_create(p, dma, weir_port_ring_arena(p, i), i,
+				       ixgbe_doorbell(x, IXGBE_TDT(i)), &k);
 	if (err)
 		ixgbe_queues_destroy(x);
 	return err;
@@ -165,12 +56,8 @@ int ixgbe_queues_create(struct ixgbe *x)
 void ixgbe_queues_destroy(struct ixgbe *x)
 {
 	for (unsigned i = 0; i < WEIR_MAX_QUEUES; i++) {
-		if (x->port.rxq[i])
-			rxq_free(x, ixgbe_rxq_of(x->port.rxq[i]));
-		if (x->port.txq[i])
-			txq_free(x, ixgbe_txq_of(x->port.txq[i]));
-		x->port.rxq[i] = NULL;
-		x->port.txq[i] = NULL;
+		intel_rxq_destroy(&x->port, weir_port_ring_arena(&x->port, i), i);
+		intel_txq_destroy(&x->port, weir_port_ring_arena(&x->port, i), i);
 	}
 }
 
@@ -202,7 +89,7 @@ static int enable_queue(struct ixgbe *x, unsigned reg, uint32_t v, const char *s
 			 ENABLE_WAIT_US / 1000);
 }
 
-static int start_rxq(struct ixgbe *x, struct ixgbe_rxq *q)
+static int start_rxq(struct ixgbe *x, struct intel_rxq *q)
 {
 	uint32_t srrctl = IXGBE_SRRCTL_BSIZEPACKET_2K | IXGBE_SRRCTL_BSIZEHEADER_256 |
 			  IXGBE_SRRCTL_DESCTYPE_ADV_ONE;
@@ -223,7 +110,7 @@ static int start_rxq(struct ixgbe *x, struct ixgbe_rxq *q)
 	err = enable_queue(x, IXGBE_RXDCTL(i), ctl, "RX", i);
 	if (err)
 		return err;
-	if (!(q->q.dma.pages ? ixgbe_rx_fill_phys(q) : ixgbe_rx_fill(q)))
+	if (!q->fill_fn(q))
 		return weir_fail(x->port.w, ENOMEM, "pool-empty",
 				 "%s: the pool has no buffer left for RX queue %u; make it larger",
 				 x->port.name, i);
@@ -237,7 +124,7 @@ static int start_rxq(struct ixgbe *x, struct ixgbe_rxq *q)
  * WTHRESH 0: a descriptor with RS is reported at once, as head write-back demands too (7.2.3.5.2).
  * The word for that is behind the ring.
  */
-static int start_txq(struct ixgbe *x, struct ixgbe_txq *q)
+static int start_txq(struct ixgbe *x, struct intel_txq *q)
 {
 	weir_iova_t wb = weir_dma_iova(&q->q.dma, (const void *)(uintptr_t)&q->ring[q->size]);
 	unsigned i = q->q.index;
@@ -304,12 +191,12 @@ int ixgbe_queues_start(struct ixgbe *x)
 		return err;
 	start_tx_side(x);
 	for (unsigned i = 0; i < x->port.conf.n_txq && !err; i++)
-		err = start_txq(x, ixgbe_txq_of(x->port.txq[i]));
+		err = start_txq(x, intel_txq_of(x->port.txq[i]));
 	if (err)
 		return err;
 	prepare_rx_side(x);
 	for (unsigned i = 0; i < x->port.conf.n_rxq && !err; i++)
-		err = start_rxq(x, ixgbe_rxq_of(x->port.rxq[i]));
+		err = start_rxq(x, intel_rxq_of(x->port.rxq[i]));
 	if (err)
 		return err;
 	x->receiving = true;

@@ -187,6 +187,18 @@ static void fake_tx_data(const struct igb_tx_desc *d, struct fake_frame *f)
 	memset(&fake.frames[fake.n_frames], 0, sizeof(*f));
 }
 
+/* A descriptor with RS is done; the head is behind it. */
+static void fake_tx_report(unsigned q, struct igb_tx_desc *d, uint32_t head)
+{
+	uint64_t wb = fake_ring(IGB_TDWBAL(q));
+
+	fake.rs_descs++;
+	if (wb & IGB_TDWBAL_EN)
+		*(__le32 *)fake_va(wb & ~UINT64_C(3)) = weir_le32(head);
+	else
+		d->olinfo = weir_le32(IGB_TXD_DD);
+}
+
 static void fake_tx(unsigned q)
 {
 	uint32_t head = fake.reg[IGB_TDH(q) / 4], size = fake.reg[IGB_TDLEN(q) / 4] / 16;
@@ -205,11 +217,9 @@ static void fake_tx(unsigned q)
 			fake.tucmd = weir_from_le32(c->type_tucmd);
 			fake.ctx_descs++;
 		}
-		if (cmd & IGB_TXD_RS) {
-			fake.rs_descs++;
-			d->olinfo = weir_le32(IGB_TXD_DD);
-		}
 		head = (head + 1) % size;
+		if (cmd & IGB_TXD_RS)
+			fake_tx_report(q, d, head);
 	}
 	fake.reg[IGB_TDH(q) / 4] = head;
 }

@@ -290,7 +290,7 @@ static void test_rx_pool_empty(void **state)
 	}
 	assert_int_equal(have, BUFS);
 	assert_true(drops(&rxq()->stats, WEIR_DROP_NO_BUF) > 0);
-	assert_true(igb_rx_pending(igb_rxq_of(rxq())));
+	assert_true(intel_rx_pending(intel_rxq_of(rxq())));
 	n = (unsigned)drops(&rxq()->stats, WEIR_DROP_NO_BUF);
 	assert_int_equal(weir_rx(rxq(), p, 64), 0);
 	assert_int_equal(drops(&rxq()->stats, WEIR_DROP_NO_BUF), n + 1);
@@ -519,7 +519,7 @@ static void test_tx_offload(void **state)
 	f = sent(WEIR_PKT_VLAN | tcp4, 5, 14, 24);
 	assert_int_equal(f->macip, 5u << 16 | 14 << 9 | 24);
 	assert_int_equal(fake.ctx_descs, 4);
-	assert_int_equal(igb_txq_of(txq())->free, 511);
+	assert_int_equal(intel_txq_of(txq())->free, 511);
 	/* after a restart the device knows no context */
 	weir_port_stop(env.port);
 	assert_int_equal(weir_port_start(env.port), 0);
@@ -551,6 +551,59 @@ static void test_tx_offload_invalid(void **state)
 	p[0].flags |= WEIR_PKT_VLAN;
 	refused(p, 5);
 	p[0].flags = 0;
+}
+
+/* Progress by one word in memory: the descriptors stay as they are. */
+static void test_tx_head_wb(void **state)
+{
+	struct weir_pkt p[40];
+
+	(void)state;
+	start((struct weir_port_conf){ .tx_desc = 64, .tx_head_wb = true });
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < 40; i += 2)
+			make(&p[i], 2, 60, i);
+		assert_int_equal(weir_tx_post(txq(), p, 40), 40);
+		assert_int_equal(weir_tx_reap(txq()), 40);
+		weir_tx_kick(txq());
+		assert_int_equal(weir_tx_reap(txq()), 0);
+		assert_int_equal(intel_txq_of(txq())->free, 63);
+	}
+	/* a part: the first report is at the 32nd descriptor */
+	fake.tx_stuck = true;
+	for (unsigned i = 0; i < 40; i++)
+		make(&p[i], 1, 60, i);
+	assert_int_equal(weir_tx_post(txq(), p, 40), 40);
+	weir_tx_kick(txq());
+	*intel_txq_of(txq())->head_wb = weir_le32((800 + 32) % 64);
+	assert_int_equal(weir_tx_reap(txq()), 8);
+	*intel_txq_of(txq())->head_wb = weir_le32((800 + 39) % 64);
+	assert_int_equal(weir_tx_reap(txq()), 8);
+	assert_false(env.port->failed);
+	/* a head that we have not reached yet */
+	*intel_txq_of(txq())->head_wb = weir_le32((800 + 41) % 64);
+	assert_int_equal(weir_tx_reap(txq()), 8);
+	assert_true(env.port->failed);
+	assert_string_equal(env.last_id, "device-misbehaved");
+	make(p, 1, 60, 1);
+	assert_int_equal(weir_tx_post(txq(), p, 1), 0);
+	drop_all(p, 1);
+	assert_int_equal(weir_rx(rxq(), p, 8), 0);
+}
+
+static void test_tx_head_wild(void **state)
+{
+	struct weir_pkt p;
+
+	(void)state;
+	start((struct weir_port_conf){ .tx_head_wb = true });
+	fake.tx_stuck = true;
+	make(&p, 1, 60, 1);
+	assert_int_equal(weir_tx_post(txq(), &p, 1), 1);
+	weir_tx_kick(txq());
+	*intel_txq_of(txq())->head_wb = weir_le32(0x80000001);
+	assert_int_equal(weir_tx_reap(txq()), 1);
+	assert_true(env.port->failed);
 }
 
 /* A device that says "done" for all, always: buffers come back once, and nothing breaks. */
@@ -616,6 +669,8 @@ int main(void)
 		T(test_tx_invalid),
 		T(test_tx_offload),
 		T(test_tx_offload_invalid),
+		T(test_tx_head_wb),
+		T(test_tx_head_wild),
 		T(test_tx_early_done),
 		T(test_restart),
 	};
@@ -624,6 +679,8 @@ int main(void)
 
 	fake_phys = false;
 	failed = cmocka_run_group_tests_name("igb_rxtx", tests, NULL, NULL);
+	env_scalar = true;
+	failed += cmocka_run_group_tests_name("igb_rxtx (scalar)", tests, NULL, NULL);
 	fake_phys = true;
 	return failed + cmocka_run_group_tests_name("igb_rxtx (physical)", tests, NULL, NULL);
 }

@@ -144,7 +144,7 @@ static void test_start_registers(void **state)
 	assert_int_equal(reg(IXGBE_HLREG0), 0x407);
 	assert_int_equal(reg(IXGBE_RXQ(0) + IXGBE_XDLEN), 512 * 16);
 	assert_int_equal(reg(IXGBE_SRRCTL(0)), 2 | 4u << 8 | 1u << 25);
-	assert_int_equal(reg(IXGBE_RDT(0)), 511);
+	assert_int_equal(reg(IXGBE_RDT(0)), 508);
 	assert_int_equal(reg(IXGBE_RXDCTL(0)), IXGBE_XDCTL_ENABLE);
 	assert_int_equal(reg(IXGBE_DCA_RXCTRL(0)), 0xa200);
 	assert_int_equal(reg(IXGBE_TXDCTL(0)), IXGBE_XDCTL_ENABLE | 0x120);

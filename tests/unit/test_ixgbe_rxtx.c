@@ -293,7 +293,7 @@ static void test_rx_pool_empty(void **state)
 	}
 	assert_int_equal(have, BUFS);
 	assert_true(drops(&rxq()->stats, WEIR_DROP_NO_BUF) > 0);
-	assert_true(ixgbe_rx_pending(ixgbe_rxq_of(rxq())));
+	assert_true(intel_rx_pending(intel_rxq_of(rxq())));
 	n = (unsigned)drops(&rxq()->stats, WEIR_DROP_NO_BUF);
 	assert_int_equal(weir_rx(rxq(), p, 64), 0);
 	assert_int_equal(drops(&rxq()->stats, WEIR_DROP_NO_BUF), n + 1);
@@ -574,7 +574,7 @@ static void test_tx_offload(void **state)
 	f = sent(WEIR_PKT_VLAN | tcp4, 5, 14, 24);
 	assert_int_equal(f->ctx_lo, 5u << 16 | 14 << 9 | 24);
 	assert_int_equal(fake.ctx_descs, 4);
-	assert_int_equal(ixgbe_txq_of(txq())->free, 511);
+	assert_int_equal(intel_txq_of(txq())->free, 511);
 	/* after a restart the device knows no context */
 	weir_port_stop(env.port);
 	assert_int_equal(weir_port_start(env.port), 0);
@@ -649,7 +649,7 @@ static void test_tx_head_wb(void **state)
 		assert_int_equal(weir_tx_reap(txq()), 40);
 		weir_tx_kick(txq());
 		assert_int_equal(weir_tx_reap(txq()), 0);
-		assert_int_equal(ixgbe_txq_of(txq())->free, 63);
+		assert_int_equal(intel_txq_of(txq())->free, 63);
 	}
 	/* a part: the first report is at the 32nd descriptor */
 	fake.tx_stuck = true;
@@ -657,13 +657,13 @@ static void test_tx_head_wb(void **state)
 		make(&p[i], 1, 60, i);
 	assert_int_equal(weir_tx_post(txq(), p, 40), 40);
 	weir_tx_kick(txq());
-	*ixgbe_txq_of(txq())->head_wb = weir_le32((800 + 32) % 64);
+	*intel_txq_of(txq())->head_wb = weir_le32((800 + 32) % 64);
 	assert_int_equal(weir_tx_reap(txq()), 8);
-	*ixgbe_txq_of(txq())->head_wb = weir_le32((800 + 39) % 64);
+	*intel_txq_of(txq())->head_wb = weir_le32((800 + 39) % 64);
 	assert_int_equal(weir_tx_reap(txq()), 8);
 	assert_false(env.port->failed);
 	/* a head that we have not reached yet */
-	*ixgbe_txq_of(txq())->head_wb = weir_le32((800 + 41) % 64);
+	*intel_txq_of(txq())->head_wb = weir_le32((800 + 41) % 64);
 	assert_int_equal(weir_tx_reap(txq()), 8);
 	assert_true(env.port->failed);
 	assert_string_equal(env.last_id, "device-misbehaved");
@@ -683,7 +683,7 @@ static void test_tx_head_wild(void **state)
 	make(&p, 1, 60, 1);
 	assert_int_equal(weir_tx_post(txq(), &p, 1), 1);
 	weir_tx_kick(txq());
-	*ixgbe_txq_of(txq())->head_wb = weir_le32(0x80000001);
+	*intel_txq_of(txq())->head_wb = weir_le32(0x80000001);
 	assert_int_equal(weir_tx_reap(txq()), 1);
 	assert_true(env.port->failed);
 }
@@ -778,6 +778,8 @@ int main(void)
 
 	fake_phys = false;
 	failed = RUN_ALL("ixgbe_rxtx", tests);
+	env_scalar = true;
+	failed += RUN_ALL("ixgbe_rxtx (scalar)", tests);
 	fake_phys = true;
 	return failed + RUN_ALL("ixgbe_rxtx (physical)", tests);
 }

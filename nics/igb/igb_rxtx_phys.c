@@ -1,4 +1,0 @@
-/* SPDX-License-Identifier: BSD-3-Clause */
-/* igb_rxtx.c once more, for a device without an IOMMU: see nics/xlate.h. */
-#define WEIR_PHYS
-#include "nics/igb/igb_rxtx.c"
