@@ -18,11 +18,21 @@ static bool cpu_any(void)
 	return true;
 }
 
+#ifdef __x86_64__
+static bool cpu_avx2(void)
+{
+	return __builtin_cpu_supports("avx2");
+}
+#endif
+
 #define PATH(s)                                                           \
 	.rx = { intel_rx_plain##s, intel_rx_meta##s, intel_rx_jumbo##s }, \
 	.tx = { intel_tx_plain##s, intel_tx_full##s }, .fill = intel_rx_fill##s
 
 const struct intel_path intel_paths[] = {
+#ifdef __x86_64__
+	{ .name = "avx2", .usable = cpu_avx2, PATH(_avx2) },
+#endif
 	{ .name = "scalar", .usable = cpu_any, PATH(_scalar) },
 	{ 0 },
 };
