@@ -112,6 +112,64 @@ struct vhost_inflight {
 	__u16 queues;
 	__u16 size;
 };
+/* Its two paddings travel along or not. */
+#define VHOST_INFLIGHT_LEN 20
+
+/*
+ * What the region behind it holds for each ring, in the byte order of the machine: which descriptors
+ * a back end has fetched and not given back, so that the next one can take them up. Names as in the
+ * document's "Inflight I/O tracking".
+ */
+struct vhost_split_state {
+	__u8 inflight;
+	__u8 padding[5];
+	__u16 next;
+	__u64 counter;
+};
+struct vhost_split_region {
+	__u64 features;
+	__u16 version;
+	__u16 desc_num;
+	__u16 last_batch_head;
+	__u16 used_idx;
+	struct vhost_split_state desc[];
+};
+struct vhost_packed_state {
+	__u8 inflight;
+	__u8 padding;
+	__u16 next;
+	__u16 last;
+	__u16 num;
+	__u64 counter;
+	__u16 id;
+	__u16 flags;
+	__u32 len;
+	__u64 addr;
+};
+struct vhost_packed_region {
+	__u64 features;
+	__u16 version;
+	__u16 desc_num;
+	__u16 free_head;
+	__u16 old_free_head;
+	__u16 used_idx;
+	__u16 old_used_idx;
+	__u8 used_wrap;
+	__u8 old_used_wrap;
+	__u8 padding[7];
+	struct vhost_packed_state desc[];
+};
+static_assert(sizeof(struct vhost_split_region) == 16 && sizeof(struct vhost_split_state) == 16 &&
+		      offsetof(struct vhost_packed_region, desc) == 32 &&
+		      sizeof(struct vhost_packed_state) == 32,
+	      "layout by the document");
+#define VHOST_INFLIGHT_VERSION 1
+
+/* From one ring's part to the next: whole cache lines, as everybody has it. */
+static inline uint64_t vhost_inflight_stride(unsigned size, bool packed)
+{
+	return WEIR_ALIGN_UP((packed ? 32ull : 16ull) * (1 + (uint64_t)size), 64);
+}
 
 #define VHOST_HDR_LEN 12
 

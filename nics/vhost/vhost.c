@@ -234,7 +234,7 @@ static int vhost_open(struct weir *w, const char *name, const char *rest, struct
 	if (!v)
 		return -ENOMEM;
 	memset(v, 0, sizeof(*v));
-	v->listener = v->sock = -1;
+	v->listener = v->sock = v->answer_fd = -1;
 	for (unsigned i = 0; i < VHOST_RINGS; i++)
 		v->ring[i].kick = v->ring[i].call = -1;
 	for (unsigned i = 0; i < WEIR_MAX_QUEUES; i++)

@@ -53,6 +53,10 @@ struct vhost_mem {
 int vhost_mem_set(struct vhost_mem *mem, const struct vhost_memory *table,
 		  const struct vhost_fds *fds);
 void vhost_mem_clear(struct vhost_mem *mem);
+/* One region of a file; end it with vhost_mem_unmap(). Errors as above. */
+int vhost_mem_map(struct vhost_map *m, const struct vhost_region *r, int fd);
+/* Also of one that is not mapped (all zeroes). */
+void vhost_mem_unmap(struct vhost_map *m);
 /* All of [@user, @user + @len) here, or NULL. */
 void *vhost_mem_user(const struct vhost_mem *mem, uint64_t user, uint64_t len, unsigned align);
 
@@ -71,6 +75,38 @@ static inline char *vhost_mem_guest(const struct vhost_mem *mem, uint64_t guest,
 	return NULL;
 }
 
+/* A chain that the back end before us has fetched: when, where it is noted, its descriptors if packed. */
+struct vhost_again {
+	uint64_t counter;
+	uint16_t index, num;
+};
+
+/**
+ * struct vhost_track - what is noted in the front end's memory of a ring's descriptors in flight
+ * @split, @packed: the ring's part of that memory. What is read from it is checked: the front end
+ *                  can write it
+ * @counter: of the next chain
+ * @last: split: chain given back last; packed: first free entry
+ * @out: packed: entries in use
+ * @batch: packed: chains in the batch that is being gathered
+ * @batch_head, @batch_tail: packed: their entries, which become free with it: first and last
+ * @at, @n: chains to be served again: the next one, and how many there are
+ * @again: them, in the order of their counters
+ */
+struct vhost_track {
+	union {
+		struct vhost_split_region *split;
+		struct vhost_packed_region *packed;
+	};
+	uint64_t counter;
+	uint16_t last;
+	uint16_t batch_head, batch_tail;
+	unsigned batch;
+	unsigned out;
+	unsigned at, n;
+	struct vhost_again again[];
+};
+
 /**
  * struct vhost_ring - a virtqueue, from the device's side
  * @lock: 1 while somebody uses what stands here
@@ -80,6 +116,7 @@ static inline char *vhost_mem_guest(const struct vhost_mem *mem, uint64_t guest,
  * @armed: the front end shall kick
  * @hdr_len: bytes in front of each packet
  * @mrg: packets may be spread over several buffers
+ * @extra: something has to be done for chains that seldom is: @track
  * @size: descriptors
  * @next_avail: split: chains seen; packed: position in the ring
  * @next_used: the same for what was given back
@@ -87,6 +124,8 @@ static inline char *vhost_mem_guest(const struct vhost_mem *mem, uint64_t guest,
  * @desc, @pdesc, @avail, @driver_event, @used, @device_event: areas, as in struct virtio_vq
  * @mem: memory that descriptors point to
  * @kick, @call: eventfds, -1 for none
+ * @track: chains in flight are noted there; NULL: nowhere
+ * @owed: call once: the back end before us may have died before it did
  * @num, @base, @area, @have_area, @started, @enabled: as the front end said
  */
 struct vhost_ring {
@@ -96,6 +135,7 @@ struct vhost_ring {
 	bool broken;
 	bool armed;
 	bool mrg;
+	bool extra;
 	uint8_t hdr_len;
 	uint16_t size;
 	uint16_t next_avail, next_used;
@@ -116,10 +156,12 @@ struct vhost_ring {
 	int call;
 	/* not touched on the fast path */
 	int kick;
+	struct vhost_track *track;
 	unsigned num;
 	uint32_t base;
 	struct vhost_vring_area area;
 	bool have_area, started, enabled;
+	bool owed;
 } weir_cacheline;
 
 static inline bool vhost_try(struct vhost_ring *r)
@@ -161,6 +203,8 @@ struct vhost_txq {
  * @pairs_live: queue pairs whose rings are live, counted from the first
  * @mac: of the port
  * @mem: the front end's memory
+ * @inflight: memory for descriptors in flight, for @inflight_rings rings of @inflight_size
+ * @answer_fd: to go with the next answer, -1 for none
  * @connections: front ends that were here
  * @bad_chains: chains whose addresses or lengths made no sense
  * @said_bad: it has been said for this connection
@@ -176,6 +220,9 @@ struct vhost_port {
 	unsigned pairs_live;
 	uint8_t mac[6];
 	struct vhost_mem mem;
+	struct vhost_map inflight;
+	unsigned inflight_rings, inflight_size;
+	int answer_fd;
 	uint64_t connections;
 	uint64_t bad_chains;
 	bool said_bad;
@@ -195,6 +242,11 @@ weir_rx_fn vhost_rx;
 weir_tx_fn vhost_tx;
 weir_kick_fn vhost_tx_kick;
 weir_reap_fn vhost_tx_reap;
+/* One burst on a locked ring with @extra, vhost_rxtx_extra.c. */
+unsigned vhost_rx_extra(struct vhost_rxq *q, struct vhost_ring *r, struct weir_pkt *pkts,
+			unsigned n);
+unsigned vhost_tx_extra(struct vhost_txq *q, struct vhost_ring *r, const struct weir_pkt *pkts,
+			unsigned n);
 /* Wish to be kicked or not; the ring is locked. Return: 1 if there is something already. */
 int vhost_ring_arm(struct vhost_ring *r, bool on);
 
@@ -206,5 +258,29 @@ void vhost_disconnect(struct vhost_port *v, const char *id, const char *why);
 void vhost_ring_update(struct vhost_port *v, struct vhost_ring *r);
 /* A ring as before the first message. */
 void vhost_ring_clear(struct vhost_port *v, struct vhost_ring *r);
+
+/* --- descriptors in flight (vhost_inflight.c) --- */
+
+/**
+ * vhost_inflight_get() - GET_INFLIGHT_FD: make memory for what the front end describes
+ * @d: rings and their size; the rest is filled in
+ * Return: 0 with the fd in @v->answer_fd; -EPROTO; or negative errno.
+ */
+int vhost_inflight_get(struct vhost_port *v, struct vhost_inflight *d);
+/* SET_INFLIGHT_FD: use it from now on. Not while a ring is live. */
+int vhost_inflight_set(struct vhost_port *v, const struct vhost_inflight *d,
+		       const struct vhost_fds *fds);
+void vhost_inflight_clear(struct vhost_port *v);
+
+/**
+ * vhost_track_begin() - note a ring's chains from now on, and take up what was in flight
+ * @r: locked, about to be live, areas and position set; its position becomes that of the last back
+ *     end where there was one
+ *
+ * Return: 0, also where nothing is to be noted; 1 when there was one before us; -ENOMEM; -EINVAL
+ * (the region is not one of this ring, or makes no sense).
+ */
+int vhost_track_begin(struct vhost_port *v, struct vhost_ring *r);
+void vhost_track_end(struct vhost_ring *r);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* A message that has begun must be there within this time; so must room for an answer. */
@@ -27,7 +28,7 @@
 	 VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | VHOST_USER_F_PROTOCOL_FEATURES)
 #define PROTOCOL                                                                       \
 	(VHOST_PROTOCOL_F_MQ | VHOST_PROTOCOL_F_REPLY_ACK | VHOST_PROTOCOL_F_NET_MTU | \
-	 VHOST_PROTOCOL_F_RESET_DEVICE | VHOST_PROTOCOL_F_STATUS)
+	 VHOST_PROTOCOL_F_RESET_DEVICE | VHOST_PROTOCOL_F_STATUS | VHOST_PROTOCOL_F_INFLIGHT)
 
 void vhost_lock(struct vhost_ring *r)
 {
@@ -43,6 +44,11 @@ static unsigned pairs_of(const struct vhost_port *v)
 static uint64_t offered(const struct vhost_port *v)
 {
 	return (FEATURES | (pairs_of(v) > 1 ? VIRTIO_NET_F_MQ : 0)) & ~v->o.masked;
+}
+
+static uint64_t offered_protocol(const struct vhost_port *v)
+{
+	return PROTOCOL & ~(v->o.inflight ? 0 : VHOST_PROTOCOL_F_INFLIGHT);
 }
 
 /* --- rings --- */
@@ -85,6 +91,27 @@ static void set_position(struct vhost_ring *r)
 	}
 }
 
+/* All is there for a ring to be used: from where. Return: false if it cannot be. */
+static bool begin_ring(struct vhost_port *v, struct vhost_ring *r)
+{
+	int err;
+
+	set_position(r);
+	if (r->packed && (r->next_avail >= r->size || r->next_used >= r->size))
+		return false;
+	err = vhost_track_begin(v, r);
+	if (err >= 0) {
+		r->owed = err > 0;
+		return true;
+	}
+	r->broken = true;
+	weir_log(v->port.w, WEIR_LOG_WARN, "vhost-inflight",
+		 "%s: ring %u: what the front end has kept of descriptors in flight cannot be "
+		 "used: %s; the ring is left alone until it is set up again",
+		 v->port.name, (unsigned)(r - v->ring), weir_strerror(err));
+	return false;
+}
+
 /* The ring is locked. */
 static void update_locked(struct vhost_port *v, struct vhost_ring *r)
 {
@@ -99,9 +126,7 @@ static void update_locked(struct vhost_port *v, struct vhost_ring *r)
 	live = r->started && r->enabled && r->num && r->have_area && !r->broken &&
 	       (r->packed || weir_is_pow2(r->num)) && ring_areas(v, r);
 	if (live && !was)
-		set_position(r);
-	if (live && r->packed && (r->next_avail >= r->size || r->next_used >= r->size))
-		live = false;
+		live = begin_ring(v, r);
 	__atomic_store_n(&r->live, live, __ATOMIC_RELAXED);
 	if (live)
 		vhost_ring_arm(r, r->armed);
@@ -111,6 +136,12 @@ static void update_locked(struct vhost_port *v, struct vhost_ring *r)
 					      (unsigned)r->next_used << 16 |
 					      (unsigned)r->used_wrap << 31
 				    : r->next_avail;
+	if (!live)
+		vhost_track_end(r);
+	if (live && r->owed && r->call >= 0) {
+		r->owed = false;
+		eventfd_write(r->call, 1);
+	}
 }
 
 void vhost_ring_update(struct vhost_port *v, struct vhost_ring *r)
@@ -147,6 +178,7 @@ void vhost_ring_clear(struct vhost_port *v, struct vhost_ring *r)
 {
 	vhost_lock(r);
 	__atomic_store_n(&r->live, false, __ATOMIC_RELAXED);
+	vhost_track_end(r);
 	set_kick(v, r, -1);
 	set_fd(&r->call, -1);
 	r->broken = r->started = r->enabled = r->have_area = false;
@@ -321,13 +353,31 @@ static int reset_device(struct vhost_port *v)
 	for (unsigned i = 0; i < VHOST_RINGS; i++)
 		vhost_ring_clear(v, &v->ring[i]);
 	count_live(v);
+	vhost_inflight_clear(v);
 	v->status = 0;
 	return 0;
 }
 
+/* GET_ and SET_INFLIGHT_FD. */
+static int inflight(struct vhost_port *v, struct vhost_msg *m, const struct vhost_fds *fds)
+{
+	struct vhost_inflight d = m->inflight;
+	int err;
+
+	if (!(v->protocol & VHOST_PROTOCOL_F_INFLIGHT))
+		return -EOPNOTSUPP;
+	if (m->size < VHOST_INFLIGHT_LEN)
+		return -EPROTO;
+	if (m->req == VHOST_USER_SET_INFLIGHT_FD)
+		return vhost_inflight_set(v, &d, fds);
+	err = vhost_inflight_get(v, &d);
+	m->inflight = d;
+	return err ? err : (int)weir_min_u(m->size, sizeof(d));
+}
+
 static int set_protocol(struct vhost_port *v, uint64_t features)
 {
-	if (features & ~PROTOCOL)
+	if (features & ~offered_protocol(v))
 		return -EPROTO;
 	v->protocol = features;
 	return 0;
@@ -357,7 +407,7 @@ static int serve(struct vhost_port *v, struct vhost_msg *m, struct vhost_fds *fd
 	case VHOST_USER_GET_FEATURES:
 		return get_u64(m, offered(v));
 	case VHOST_USER_GET_PROTOCOL_FEATURES:
-		return get_u64(m, PROTOCOL);
+		return get_u64(m, offered_protocol(v));
 	case VHOST_USER_GET_QUEUE_NUM:
 		return get_u64(m, pairs_of(v));
 	case VHOST_USER_GET_STATUS:
@@ -380,6 +430,9 @@ static int serve(struct vhost_port *v, struct vhost_msg *m, struct vhost_fds *fd
 	case VHOST_USER_SET_VRING_CALL:
 	case VHOST_USER_SET_VRING_ERR:
 		return set_eventfd(v, m, fds);
+	case VHOST_USER_GET_INFLIGHT_FD:
+	case VHOST_USER_SET_INFLIGHT_FD:
+		return inflight(v, m, fds);
 	case VHOST_USER_SET_STATUS:
 		v->status = (uint8_t)m->u64;
 		return 0;
@@ -406,7 +459,8 @@ static int reply(struct vhost_port *v, struct vhost_msg *m, int result)
 	}
 	m->size = (uint32_t)result;
 	m->flags = VHOST_MSG_VERSION | VHOST_MSG_REPLY;
-	return vhost_send(v->sock, m, NULL, 0, weir_deadline_us(VHOST_TIMEOUT_US));
+	return vhost_send(v->sock, m, &v->answer_fd, v->answer_fd >= 0,
+			  weir_deadline_us(VHOST_TIMEOUT_US));
 }
 
 /* One message. Return: 0, or -ENOTCONN when the connection has ended. */
@@ -434,7 +488,9 @@ static int message(struct vhost_port *v)
 		vhost_disconnect(v, "vhost-protocol", what);
 		return -ENOTCONN;
 	}
-	if (!reply(v, &m, result))
+	err = reply(v, &m, result);
+	set_fd(&v->answer_fd, -1);
+	if (!err)
 		return 0;
 	vhost_disconnect(v, "vhost-gone", "the front end does not take its answers");
 	return -ENOTCONN;
@@ -450,6 +506,7 @@ void vhost_disconnect(struct vhost_port *v, const char *id, const char *why)
 		vhost_ring_clear(v, &v->ring[i]);
 	count_live(v);
 	vhost_mem_clear(&v->mem);
+	vhost_inflight_clear(v);
 	close(v->sock);
 	v->sock = -1;
 	v->features = v->protocol = 0;

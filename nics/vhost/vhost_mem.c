@@ -32,9 +32,10 @@ static int check_file(int fd, uint64_t *len)
 	return 0;
 }
 
-static int map_region(struct vhost_map *m, const struct vhost_region *r, int fd)
+int vhost_mem_map(struct vhost_map *m, const struct vhost_region *r, int fd)
 {
 	uint64_t len = r->mmap_off + r->size;
+	void *map;
 	int err;
 
 	if (!r->size || r->size > MOST || r->mmap_off > MOST || r->guest_addr + r->size < r->size ||
@@ -44,9 +45,10 @@ static int map_region(struct vhost_map *m, const struct vhost_region *r, int fd)
 	if (err)
 		return err;
 	/* From the file's start: the offset need not be a multiple of its page size. */
-	m->map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (m->map == MAP_FAILED)
+	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (map == MAP_FAILED)
 		return -errno;
+	m->map = map;
 	m->map_len = len;
 	m->va = (char *)m->map + r->mmap_off;
 	m->guest = r->guest_addr;
@@ -64,7 +66,7 @@ int vhost_mem_set(struct vhost_mem *mem, const struct vhost_memory *table,
 	if (!table->n || table->n > VHOST_MAX_REGIONS || table->n != fds->n)
 		return -EINVAL;
 	for (unsigned i = 0; i < table->n && !err; i++) {
-		err = map_region(&mem->map[i], &table->region[i], fds->fd[i]);
+		err = vhost_mem_map(&mem->map[i], &table->region[i], fds->fd[i]);
 		if (!err)
 			mem->n++;
 	}
@@ -73,12 +75,17 @@ int vhost_mem_set(struct vhost_mem *mem, const struct vhost_memory *table,
 	return err;
 }
 
+void vhost_mem_unmap(struct vhost_map *m)
+{
+	if (m->map)
+		munmap(m->map, m->map_len);
+	memset(m, 0, sizeof(*m));
+}
+
 void vhost_mem_clear(struct vhost_mem *mem)
 {
-	while (mem->n) {
-		mem->n--;
-		munmap(mem->map[mem->n].map, mem->map[mem->n].map_len);
-	}
+	while (mem->n)
+		vhost_mem_unmap(&mem->map[--mem->n]);
 }
 
 void *vhost_mem_user(const struct vhost_mem *mem, uint64_t user, uint64_t len, unsigned align)

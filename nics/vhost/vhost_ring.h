@@ -21,6 +21,9 @@
  * @len: bytes in all of them
  * @bad: an address or a length makes no sense; the chain is to be given back unused
  * @write: pieces are for us to write
+ * @again: of a ring with @extra: it was left by the back end before us
+ * @pos: likewise, packed: where it begins in the ring
+ * @entry, @last: likewise, packed: where it is noted, first and last descriptor
  * @va, @size: a piece
  */
 struct vhost_chain {
@@ -30,6 +33,8 @@ struct vhost_chain {
 	uint32_t len;
 	bool bad;
 	bool write;
+	bool again;
+	uint16_t pos, entry, last;
 	struct {
 		char *va;
 		uint32_t size;
@@ -166,11 +171,25 @@ static inline bool chain_step(const struct vhost_ring *r, struct vhost_chain *c,
 	return d->flags & VIRTQ_DESC_F_NEXT;
 }
 
+/* The chain that starts at @id < r->size. Return: false if it makes no sense for the ring. */
+static inline bool chain_follow(const struct vhost_ring *r, struct vhost_chain *c, uint16_t id)
+{
+	for (;;) {
+		struct vhost_desc d = read_split(&r->desc[id]);
+
+		if (!chain_step(r, c, &d))
+			return true;
+		/* Longer than the ring: it runs in a circle. */
+		if (d.next >= r->size || c->descs >= weir_min_u(r->size, VHOST_MAX_DESCS))
+			return false;
+		id = d.next;
+	}
+}
+
 /* 2.7.13: Return: 1 with a chain, 0 for none, -1 for a ring that cannot be. */
 static inline int pop_split(struct vhost_ring *r, struct vhost_chain *c)
 {
 	uint16_t n = (uint16_t)(ring_read16(&r->avail->idx) - r->next_avail), id;
-	struct vhost_desc d;
 
 	if (!n)
 		return 0;
@@ -182,15 +201,8 @@ static inline int pop_split(struct vhost_ring *r, struct vhost_chain *c)
 		return -1;
 	chain_begin(c);
 	c->id = id;
-	for (;;) {
-		d = read_split(&r->desc[id]);
-		if (!chain_step(r, c, &d))
-			break;
-		/* Longer than the ring: it runs in a circle. */
-		if (d.next >= r->size || c->descs >= weir_min_u(r->size, VHOST_MAX_DESCS))
-			return -1;
-		id = d.next;
-	}
+	if (!chain_follow(r, c, id))
+		return -1;
 	r->next_avail++;
 	return 1;
 }
@@ -245,6 +257,8 @@ static inline int ring_pop(struct vhost_ring *r, struct vhost_chain *c)
 /* Whether a chain waits. */
 static inline bool ring_has(const struct vhost_ring *r)
 {
+	if (r->track && r->track->at < r->track->n)
+		return true;
 	if (r->packed)
 		return packed_avail(ring_read16(&r->pdesc[r->next_avail].flags), r->avail_wrap);
 	return ring_read16(&r->avail->idx) != r->next_avail;
@@ -294,18 +308,21 @@ static inline void ring_push(struct vhost_ring *r, struct vhost_done *done, uint
 	done->n++;
 }
 
-/* Let the front end see what was given back, and call it if it wants that. */
-static inline void ring_flush(struct vhost_ring *r, const struct vhost_done *done)
+/* Let the front end see what was given back. */
+static inline void ring_show(struct vhost_ring *r, const struct vhost_done *done)
 {
-	bool want;
-
-	if (!done->n)
-		return;
 	weir_dma_wmb();
 	if (r->packed)
 		ring_write16(&r->pdesc[done->head].flags, done->head_flags);
 	else
 		ring_write16(&r->used->idx, r->next_used);
+}
+
+/* Call the front end, if it wants that. */
+static inline void ring_call(const struct vhost_ring *r)
+{
+	bool want;
+
 	weir_mb();
 	if (r->packed)
 		want = (ring_read16(&r->driver_event->flags) & RING_EVENT_FLAGS_MASK) !=

@@ -233,6 +233,9 @@ static void test_back_end_restarts(void **state)
 		{ "split", ",packed=off,inflight=off", 1, false },
 		{ "packed, any order", ",in-order=off,inflight=off", 1, false },
 		{ "split, any order", ",packed=off,in-order=off,inflight=off", 1, false },
+		{ "packed, noted", "", 1, false },
+		{ "packed, any order, noted", ",in-order=off", 1, false },
+		{ "split, any order, noted", ",packed=off,in-order=off", 1, false },
 	};
 	struct weir_port_conf c = { .rx_desc = 64, .tx_desc = 64 };
 	struct weir_pkt p[20];
