@@ -26,9 +26,19 @@ static size_t device_bytes(unsigned size, bool packed)
 	return WEIR_ALIGN_UP(n, (size_t)WEIR_CACHE_LINE);
 }
 
+/*
+ * The elements of the used ring begin a line, so that eight of them are one to move and not parts of
+ * two; flags and index stand at the end of the line before.
+ */
+static size_t used_shift(bool packed)
+{
+	return packed ? 0 : WEIR_CACHE_LINE - sizeof(struct virtq_used);
+}
+
 static size_t vq_bytes(unsigned size, bool packed)
 {
-	return desc_bytes(size) + driver_bytes(size, packed) + device_bytes(size, packed);
+	return desc_bytes(size) + driver_bytes(size, packed) + used_shift(packed) +
+	       device_bytes(size, packed);
 }
 
 /* Buffers, ids, places and chains, see struct virtio_vq. Vector loads may start at any of them. */
@@ -51,7 +61,8 @@ int virtio_vq_alloc(struct virtio_vq *vq, struct weir_arena *a, unsigned size, b
 	}
 	vq->desc = (void *)mem;
 	vq->avail = (void *)(mem + desc_bytes(size));
-	vq->used = (void *)(mem + desc_bytes(size) + driver_bytes(size, packed));
+	vq->used =
+		(void *)(mem + desc_bytes(size) + driver_bytes(size, packed) + used_shift(packed));
 	vq->mask = (uint16_t)(size - 1);
 	vq->packed = packed;
 	virtio_vq_reset(vq);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What an application may ask for: bursts too short for a packet, segments past their buffer. */
+/* What an application may ask for: bursts too short for a packet, segments past their buffer. Lines. */
 #include "virtio_fixture.h"
 
 /* A packet that no burst has room for waits, but not for good. */
@@ -93,11 +93,31 @@ static void test_tx_past_the_buffer(void **state)
 	assert_int_equal(fix_txq(f)->stats.packets, 4 * WEIR_ARRAY_SIZE(row) + 4);
 }
 
+/* What the device writes and what the driver writes share no line; elements begin one. */
+static void test_lines(void **state)
+{
+	struct fix *f = *state;
+	struct virtio_vq *vq;
+
+	fix_up(f);
+	vq = &fix_net(f)->rx[0].vq;
+	assert_int_equal((uintptr_t)vq->desc % WEIR_CACHE_LINE, 0);
+	assert_int_equal((uintptr_t)vq->avail % WEIR_CACHE_LINE, 0);
+	if (vq->packed) {
+		assert_int_equal((uintptr_t)vq->device_event % WEIR_CACHE_LINE, 0);
+		return;
+	}
+	assert_int_equal((uintptr_t)vq->used->ring % WEIR_CACHE_LINE, 0);
+	assert_true((char *)&vq->avail->ring[vq_size(vq)] <=
+		    (char *)vq->used->ring - WEIR_CACHE_LINE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROW(test_rx_short_bursts),
 		ROW(test_tx_past_the_buffer),
+		ROW(test_lines),
 	};
 
 	int failed;
