@@ -17,7 +17,9 @@
 #define ACCEPT_POLL_US 2000
 
 /* Connections that break in their first messages, when a port is opened. */
+#ifndef HANDSHAKE_TRIES
 #define HANDSHAKE_TRIES 3
+#endif
 
 /* Features that are the rings' and the headers', between the driver and the back end. */
 #define FEATURES_PASSED                                                                           \
@@ -164,7 +166,7 @@ static int first_connection(struct virtio_user *u)
 	err = attach(u);
 	/* One that is just starting may close a first connection again. */
 	while ((err == -EAGAIN && !weir_deadline_passed(end)) ||
-	       (err == -ENOTCONN && tries++ < HANDSHAKE_TRIES)) {
+	       (err == -ENOTCONN && tries++ != HANDSHAKE_TRIES)) {
 		weir_sleep_us(err == -EAGAIN ? ACCEPT_POLL_US : USER_RETRY_FIRST_MS * 10000);
 		/* The time for messages begins when there is somebody to send them to. */
 		if (err == -EAGAIN)

@@ -15,8 +15,10 @@
 /* Answers that are remembered from one slice to the next. */
 #define USER_ANSWERS 8
 /* Between attempts to reach a back end that is gone. */
+#ifndef USER_RETRY_MOST_MS
 #define USER_RETRY_FIRST_MS 20
 #define USER_RETRY_MOST_MS  1000
+#endif
 
 #define USER_MAX_RINGS (2 * WEIR_MAX_QUEUES)
 #define USER_MAX_CALLS (1 + WEIR_MAX_QUEUES)
