@@ -144,13 +144,17 @@ static int user_unmap(const struct vdpa_user *u, const struct weir_iova_map *m)
 	return err;
 }
 
-/* Several mappings at once: a device with tables on the chip then takes them in one step. */
-static void batch(const struct vdpa_user *u, uint8_t type)
+/*
+ * Several mappings at once: a device with tables on the chip then takes them in one step. At its end is
+ * where such a device fails.
+ */
+static int batch(const struct vdpa_user *u, uint8_t type)
 {
 	struct vhost_iotlb_msg msg = { .type = type };
 
-	if (u->dev->backend & BIT(VHOST_BACKEND_F_IOTLB_BATCH))
-		send_iotlb(u->dev, u->asid, &msg);
+	return u->dev->backend & BIT(VHOST_BACKEND_F_IOTLB_BATCH)
+		       ? send_iotlb(u->dev, u->asid, &msg)
+		       : 0;
 }
 
 /* Everything up to @end away again. */
@@ -166,22 +170,24 @@ static void unmap_upto(const struct vdpa_user *u, const struct weir_iova_map *m,
 /* All that is mapped in @as, for a new user. On failure nothing is. */
 static int join(struct weir_ioas *as, struct vdpa_user *u)
 {
-	const struct weir_iova_map *m;
-	int err = 0;
+	const struct weir_iova_map *m = as->maps;
+	int err = batch(u, VHOST_IOTLB_BATCH_BEGIN);
 
-	batch(u, VHOST_IOTLB_BATCH_BEGIN);
-	for (m = as->maps; m; m = m->next) {
-		err = user_map(u, m);
-		if (err)
-			break;
+	if (!err) {
+		int end;
+
+		while (!err && m) {
+			err = user_map(u, m);
+			m = err ? m : m->next;
+		}
+		end = batch(u, VHOST_IOTLB_BATCH_END);
+		err = err ? err : end;
 	}
-	batch(u, VHOST_IOTLB_BATCH_END);
 	if (err) {
 		unmap_upto(u, as->maps, m);
 		return weir_fail(u->dev->w, err, "attach",
-				 "%s: the kernel refused to map %#llx + %#llx: %s", u->dev->name,
-				 (unsigned long long)m->iova, (unsigned long long)m->len,
-				 weir_strerror(err));
+				 "%s: the kernel refused to map what is in its address space: %s",
+				 u->dev->name, weir_strerror(err));
 	}
 	u->next = as->vdpas;
 	as->vdpas = u;

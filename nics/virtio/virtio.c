@@ -535,6 +535,12 @@ static int check_features(struct virtio_net *v)
 	return 0;
 }
 
+static int no_config(struct virtio_transport *t)
+{
+	return weir_fail(t->w, EIO, "virtio-config",
+			 "%s: the device's configuration cannot be read", t->name);
+}
+
 /* Queue pairs, RSS limits and MTU; features whose numbers make no sense are not used. */
 static int read_limits(struct virtio_net *v)
 {
@@ -556,8 +562,7 @@ static int read_limits(struct virtio_net *v)
 		err |= t->ops->config_read(t, VIRTIO_NET_CFG_SUPPORTED_HASHES, &types, 4);
 	}
 	if (err)
-		return weir_fail(t->w, EIO, "virtio-config",
-				 "%s: the device's configuration cannot be read", t->name);
+		return no_config(t);
 	v->max_pairs = pairs;
 	v->dev_mtu = mtu;
 	v->rss_key_max = weir_min_u(key, WEIR_MAX_RSS_KEY);
@@ -604,7 +609,9 @@ static int read_mac(struct virtio_net *v)
 	struct virtio_transport *t = v->t;
 
 	if (v->offered & VIRTIO_NET_F_MAC)
-		return t->ops->config_read(t, VIRTIO_NET_CFG_MAC, v->mac, sizeof(v->mac));
+		return t->ops->config_read(t, VIRTIO_NET_CFG_MAC, v->mac, sizeof(v->mac))
+			       ? no_config(t)
+			       : 0;
 	if (getrandom(v->mac, sizeof(v->mac), 0) != sizeof(v->mac))
 		return -errno;
 	v->mac[0] = (uint8_t)((v->mac[0] & ~1u) | 2);

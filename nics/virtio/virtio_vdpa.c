@@ -129,8 +129,10 @@ static int vdpa_features(struct virtio_transport *t, uint64_t *features)
 	struct virtio_vdpa *v = to_vdpa(t);
 	int err = vdpa_ioctl(v, VHOST_GET_FEATURES, features);
 
+	if (err)
+		return failed(v, err, "features it offers");
 	*features &= ~v->o.masked;
-	return err;
+	return 0;
 }
 
 static int group_of(struct virtio_vdpa *v, unsigned index)
@@ -141,15 +143,21 @@ static int group_of(struct virtio_vdpa *v, unsigned index)
 	return err ? err : (int)s.num;
 }
 
-/* A reset puts all groups into space 0. */
-static int assign_groups(struct virtio_vdpa *v)
+/* Return: number of a group that no queue of packets is in, or negative errno. */
+static int own_group(struct virtio_vdpa *v, unsigned index)
 {
-	int group;
+	int group = group_of(v, index), packets = group_of(v, 0);
 
-	if (!v->ctrl_as)
-		return 0;
-	/* The control queue is the last one (5.1.2). */
-	group = group_of(v, v->n_vqs - 1);
+	if (group < 0 || packets < 0)
+		return group < 0 ? group : packets;
+	return group == packets ? -EINVAL : group;
+}
+
+/* A reset puts all groups into space 0. */
+static int assign_ctrl(struct virtio_vdpa *v, unsigned index)
+{
+	int group = own_group(v, index);
+
 	if (group < 0)
 		return failed(v, group, "group of the control queue");
 	return set_state(v, VHOST_VDPA_SET_GROUP_ASID, (unsigned)group, v->ctrl_asid,
@@ -161,9 +169,7 @@ static int vdpa_set_features(struct virtio_transport *t, uint64_t features)
 	struct virtio_vdpa *v = to_vdpa(t);
 	int err = vdpa_ioctl(v, VHOST_SET_FEATURES, &features);
 
-	if (err)
-		return failed(v, err, "features");
-	return assign_groups(v);
+	return err ? failed(v, err, "features") : 0;
 }
 
 static int vdpa_config_read(struct virtio_transport *t, unsigned off, void *buf, unsigned len)
@@ -229,6 +235,17 @@ static int new_ring(struct virtio_vdpa *v, unsigned index)
 	return 0;
 }
 
+/* Which queue is the control queue depends on what was negotiated (5.1.2); its memory does not. */
+static bool is_ctrl(const struct virtio_transport *t, const void *ring)
+{
+	struct weir_arena_info i;
+
+	if (!t->ctrl_arena)
+		return false;
+	i = weir_arena_info(t->ctrl_arena);
+	return (uintptr_t)ring - (uintptr_t)i.base < i.size;
+}
+
 /* A packed ring starts at position 0 with both wrap counters set. */
 #define PACKED_BASE 0x80008000u
 
@@ -236,7 +253,7 @@ static int vdpa_queue_enable(struct virtio_transport *t, const struct virtio_que
 			     volatile void **doorbell)
 {
 	struct virtio_vdpa *v = to_vdpa(t);
-	bool ctrl = v->ctrl_as && qc->index == v->n_vqs - 1;
+	bool ctrl = is_ctrl(t, qc->desc);
 	const struct weir_dma *dma = ctrl ? &t->ctrl_dma : &t->dma;
 	struct vhost_vring_addr a = {
 		.index = qc->index,
@@ -245,8 +262,10 @@ static int vdpa_queue_enable(struct virtio_transport *t, const struct virtio_que
 		.used_user_addr = weir_dma_iova(dma, qc->device),
 	};
 	int call = qc->vector < v->n_call ? v->call[qc->vector] : -1;
-	int err = set_state(v, VHOST_SET_VRING_NUM, qc->index, qc->size, "ring size");
+	int err = ctrl ? assign_ctrl(v, qc->index) : 0;
 
+	if (!err)
+		err = set_state(v, VHOST_SET_VRING_NUM, qc->index, qc->size, "ring size");
 	if (!err)
 		err = set_state(v, VHOST_SET_VRING_BASE, qc->index, qc->packed ? PACKED_BASE : 0,
 				"ring position");
@@ -400,14 +419,17 @@ static int ask_queues(struct virtio_vdpa *v)
 	return 0;
 }
 
-/* A space of its own for the control queue, when it is in a group of its own. */
+/*
+ * A space of its own for the control queue, when it is in a group of its own: whichever it will be,
+ * the third queue (a pair in use) or the last one.
+ */
 static int isolate_ctrl(struct virtio_vdpa *v, struct weir_iommu *iommu)
 {
 	char why[WEIR_WHY_LEN];
 	int err;
 
-	if (v->n_vqs % 2 == 0 || weir_iodev_pasid_bits(v->d, why) < 1 ||
-	    group_of(v, v->n_vqs - 1) <= 0 || group_of(v, 0) == group_of(v, v->n_vqs - 1))
+	if (v->n_vqs % 2 == 0 || weir_iodev_pasid_bits(v->d, why) < 1 || own_group(v, 2) < 0 ||
+	    own_group(v, v->n_vqs - 1) < 0)
 		return 0;
 	err = weir_arena_create(v->t.w, CTRL_ARENA, WEIR_NODE_ANY,
 				WEIR_ARENA_SMALL_PAGES | WEIR_ARENA_PRIVATE, &v->t.ctrl_arena);
