@@ -4,20 +4,13 @@
  * asked; TX writes OUT. Either may be left out. libpcap reads and writes the files.
  */
 #include "nics/nics.h"
+#include "nics/pcap/plain.h"
 
-#include <pcap/pcap.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <time.h>
 
 #define FRAME_MAX (WEIR_MAX_SEGS * WEIR_BUF_ROOM)
-/* Read and written at a time. */
-#define FILE_CHUNK (256u << 10)
-
-/* Header of a frame in the file; the file is of nanosecond precision. */
-struct pcap_record {
-	uint32_t sec, nsec, caplen, len;
-};
 
 struct pcap_rxq {
 	struct weir_rxq q;
@@ -27,6 +20,7 @@ struct pcap_rxq {
 	unsigned held_len;
 	bool end;
 	bool broken; /* that was no proper end */
+	struct pcap_plain plain;
 };
 
 struct pcap_txq {
@@ -34,7 +28,7 @@ struct pcap_txq {
 	pcap_dumper_t *out;
 	/* frames on their way to the file */
 	unsigned fill;
-	uint8_t chunk[FILE_CHUNK];
+	uint8_t chunk[PCAP_CHUNK];
 };
 
 struct pcap_port {
@@ -45,17 +39,11 @@ struct pcap_port {
 	struct pcap_txq txq;
 };
 
-/* Next frame of the file, or false at its end. */
-static bool next_frame(struct pcap_rxq *r)
+static bool next_by_libpcap(struct pcap_rxq *r)
 {
 	struct pcap_pkthdr *h;
-	int got;
+	int got = pcap_next_ex(r->in, &h, &r->held);
 
-	if (r->held)
-		return true;
-	if (!r->in || r->end)
-		return false;
-	got = pcap_next_ex(r->in, &h, &r->held);
 	if (got != 1) {
 		r->held = NULL;
 		r->end = true;
@@ -66,13 +54,44 @@ static bool next_frame(struct pcap_rxq *r)
 	return true;
 }
 
+/* Next frame of the file, or false at its end. */
+static bool next_frame(struct pcap_rxq *r)
+{
+	if (weir_unlikely(r->held))
+		return true;
+	if (weir_likely(r->plain.on)) {
+		r->held = pcap_plain_next(&r->plain, &r->held_len);
+		if (weir_likely(r->held))
+			return true;
+		r->end = r->broken = !pcap_plain_leave(&r->plain, r->in);
+	}
+	return r->in && !r->end && next_by_libpcap(r);
+}
+
+/* Copy the held frame into one buffer, as most are. Return: whether there was one. */
+static bool copy_one(struct pcap_rxq *r, struct weir_pkt *p)
+{
+	uint32_t buf = weir_buf_alloc1(r->q.cache);
+
+	if (weir_unlikely(buf == WEIR_BUF_NONE))
+		return false;
+	*p = (struct weir_pkt){ .buf = buf,
+				.off = WEIR_BUF_HEADROOM,
+				.len = (uint16_t)r->held_len };
+	memcpy(weir_pkt_data(r->q.dma.va_base, p), r->held, r->held_len);
+	return true;
+}
+
 /* Copy the held frame into buffers. Return: segments, 0 without buffers. */
 static unsigned copy_in(struct pcap_rxq *r, struct weir_pkt *p, unsigned segs)
 {
 	const char *base = r->q.dma.va_base;
 	uint32_t bufs[WEIR_MAX_SEGS];
-	unsigned got = weir_buf_alloc(r->q.cache, bufs, segs), at = 0;
+	unsigned got, at = 0;
 
+	if (weir_likely(segs == 1))
+		return copy_one(r, p);
+	got = weir_buf_alloc(r->q.cache, bufs, segs);
 	if (got < segs) {
 		weir_buf_free(r->q.cache, bufs, got);
 		return 0; /* it waits in the file: nothing is lost */
@@ -137,7 +156,7 @@ static void write_out(struct pcap_txq *t, const struct weir_pkt *p, unsigned seg
 		      const struct timespec *now)
 {
 	struct pcap_record h = { .sec = (uint32_t)now->tv_sec,
-				 .nsec = (uint32_t)now->tv_nsec,
+				 .frac = (uint32_t)now->tv_nsec,
 				 .caplen = len,
 				 .len = len };
 
@@ -342,6 +361,7 @@ static int open_in(struct pcap_port *pp, const char *file)
 		return weir_fail(pp->port.w, EINVAL, "file-open",
 				 "cannot play %s: its frames are %s, not Ethernet", file,
 				 pcap_datalink_val_to_name(pcap_datalink(pp->in)));
+	pcap_plain_open(&pp->rxq.plain, pp->in);
 	return 0;
 }
 

@@ -301,6 +301,96 @@ static void test_pcap_cut_short(void **state)
 }
 
 /* Not Ethernet: refused with the name of what it is. */
+/* A file of random frames, of which some are not ordinary, cut off somewhere. Return: its bytes. */
+static size_t hostile_file(uint8_t *at, size_t room, uint64_t *seed)
+{
+	uint32_t snap = unit_random(seed) % 4 ? 65535 : 600;
+	struct {
+		uint32_t magic;
+		uint16_t major, minor;
+		uint32_t zero[2], snap, link;
+	} head = { unit_random(seed) % 2 ? 0xa1b2c3d4 : 0xa1b23c4d, 2, 4, { 0 }, snap, DLT_EN10MB };
+	size_t n = sizeof(head);
+
+	memcpy(at, &head, sizeof(head));
+	while (n + 16 + 4096 < room) {
+		uint64_t kind = unit_random(seed) % 200;
+		uint32_t len = (uint32_t)(unit_random(seed) % (kind < 190 ? 200 : 4096));
+		/* sometimes longer than the snap length, sometimes than any frame */
+		uint32_t says = kind == 199 ? (uint32_t)unit_random(seed) : len;
+		uint32_t rec[4] = { 1, 2, says, says };
+
+		memcpy(at + n, rec, sizeof(rec));
+		n += sizeof(rec);
+		for (uint32_t i = 0; i < len; i++)
+			at[n++] = (uint8_t)unit_random(seed);
+	}
+	return unit_random(seed) % 2 ? n
+				     : sizeof(head) + unit_random(seed) % (n - sizeof(head) + 1);
+}
+
+/* What the port brings is what libpcap reads, frame by frame, to the same kind of end. */
+static void compare_with_libpcap(void)
+{
+	char why[PCAP_ERRBUF_SIZE];
+	pcap_t *f = pcap_open_offline(in, why);
+	const char *base = weir_window(w).base;
+	struct weir_pkt p[BUFS / 2];
+	struct pcap_pkthdr *h;
+	const u_char *data;
+	unsigned n;
+	int got;
+
+	assert_non_null(f);
+	while ((n = weir_rx(port->rxq[0], p, BUFS / 2))) {
+		for (unsigned i = 0, at = 0; i < n; i++) {
+			if (!at)
+				do /* frames without a byte are dropped, and those of many buffers */
+					assert_int_equal(pcap_next_ex(f, &h, &data), 1);
+				while (!h->caplen || h->caplen > WEIR_MAX_SEGS * WEIR_BUF_ROOM);
+			assert_true(at + p[i].len <= h->caplen);
+			assert_memory_equal(weir_pkt_data(base, &p[i]), data + at, p[i].len);
+			at = p[i].flags & WEIR_PKT_MORE ? at + p[i].len : 0;
+			if (!at)
+				assert_true(p[i].len == h->caplen || h->caplen > WEIR_BUF_ROOM);
+		}
+		weir_pkt_free(cache, p, n);
+	}
+	do
+		got = pcap_next_ex(f, &h, &data);
+	while (got == 1 && (!h->caplen || h->caplen > WEIR_MAX_SEGS * WEIR_BUF_ROOM));
+	assert_int_not_equal(got, 1);
+	unit_hush();
+	weir_port_stop(port);
+	assert_int_equal(said.n, got == PCAP_ERROR);
+	if (said.n)
+		assert_said("file-read");
+	pcap_close(f);
+}
+
+static void test_pcap_hostile(void **state)
+{
+	enum { ROOM = 700000 };
+	uint8_t *file = malloc(ROOM);
+	char name[64];
+	uint64_t seed = 7;
+
+	(void)state;
+	snprintf(name, sizeof(name), "pcap:%s", in);
+	for (unsigned round = 0; round < (UNIT_SLOW ? 20 : 200); round++) {
+		size_t n = hostile_file(file, round % 8 ? 20000 : ROOM, &seed);
+		FILE *f = fopen(in, "w");
+
+		assert_int_equal(fwrite(file, 1, n, f), n);
+		fclose(f);
+		start(name);
+		compare_with_libpcap();
+		weir_port_close(port);
+		port = NULL;
+	}
+	free(file);
+}
+
 static void test_wrong_link_type(void **state)
 {
 	pcap_t *dead = pcap_open_dead(DLT_RAW, 100);
@@ -320,10 +410,15 @@ static void test_wrong_link_type(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_strings),	T(test_null),
-		T(test_pcap),		T(test_pcap_no_buffers),
-		T(test_pcap_post),	T(test_wrong_link_type),
-		T(test_pcap_cut_short), T(test_pcap_short_bursts),
+		T(test_strings),
+		T(test_null),
+		T(test_pcap),
+		T(test_pcap_hostile),
+		T(test_pcap_no_buffers),
+		T(test_pcap_post),
+		T(test_wrong_link_type),
+		T(test_pcap_cut_short),
+		T(test_pcap_short_bursts),
 	};
 
 	return cmocka_run_group_tests_name("file_ports", tests, NULL, NULL);
