@@ -26,8 +26,8 @@ struct handover {
 	unsigned bulk;
 	/* The producer runs. */
 	uint32_t ready;
-	/* Objects that did not come in order: a ring that loses something is fast. */
-	uint64_t wrong;
+	/* Objects that did not come in order: a ring that loses something is fast. The consumer's own. */
+	uint64_t wrong weir_cacheline;
 };
 
 static inline __attribute__((always_inline)) void handover_put(void *ring, unsigned bulk)
