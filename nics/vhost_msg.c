@@ -149,56 +149,80 @@ static int get_fds(struct msghdr *mh, struct vhost_fds *fds)
 	return err;
 }
 
-/* Read @len bytes; fds may come with any part of a message. */
-static int recv_bytes(int sock, void *buf, size_t len, struct vhost_fds *fds,
-		      struct weir_deadline end)
+/* Read up to @len bytes; fds may come with any part of a message. Return: bytes, or negative errno. */
+static int recv_bytes(int sock, void *buf, size_t len, struct vhost_fds *fds)
 {
 	union {
 		struct cmsghdr align;
 		char space[CMSG_SPACE(VHOST_MAX_FDS * sizeof(int))];
 	} ctl;
-	size_t done = 0;
+	struct iovec iov = { .iov_base = buf, .iov_len = len };
+	struct msghdr mh = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &ctl, .msg_controllen = sizeof(ctl)
+	};
+	ssize_t r = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	int err;
 
-	while (done < len) {
-		struct iovec iov = { .iov_base = (char *)buf + done, .iov_len = len - done };
-		struct msghdr mh = { .msg_iov = &iov,
-				     .msg_iovlen = 1,
-				     .msg_control = &ctl,
-				     .msg_controllen = sizeof(ctl) };
-		ssize_t r = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-		int err;
+	if (!r)
+		return -ENOTCONN;
+	if (r < 0)
+		return -errno;
+	err = get_fds(&mh, fds);
+	return err ? err : (int)r;
+}
 
-		if (!r)
-			return -ENOTCONN;
-		if (r > 0) {
-			done += (size_t)r;
-			err = get_fds(&mh, fds);
-		} else if (errno == EINTR) {
-			err = 0;
-		} else {
-			err = errno == EAGAIN ? vhost_wait(sock, POLLIN, end) : -errno;
-		}
-		if (err)
-			return err;
+/* Bytes that the message has, as far as is known. */
+static size_t msg_len(const struct vhost_msg *m, size_t done)
+{
+	return done < VHOST_HDR_LEN ? VHOST_HDR_LEN : VHOST_HDR_LEN + (size_t)m->size;
+}
+
+int vhost_recv_part(int sock, struct vhost_msg *m, struct vhost_fds *fds, size_t *done)
+{
+	int r;
+
+	if (!*done) {
+		memset(m, 0, sizeof(*m));
+		fds->n = 0;
 	}
-	return 0;
+	while (!*done || *done < msg_len(m, *done)) {
+		r = recv_bytes(sock, (char *)m + *done, msg_len(m, *done) - *done, fds);
+		if (r == -EAGAIN)
+			return 0;
+		if (r == -EINTR)
+			continue;
+		if (r > 0)
+			*done += (size_t)r;
+		if (r > 0 && *done == VHOST_HDR_LEN &&
+		    (m->size > sizeof(*m) - VHOST_HDR_LEN ||
+		     (m->flags & VHOST_MSG_VERSION_MASK) != VHOST_MSG_VERSION))
+			r = -EPROTO;
+		if (r < 0) {
+			vhost_fds_close(fds);
+			*done = 0;
+			return r;
+		}
+	}
+	*done = 0;
+	return 1;
 }
 
 int vhost_recv(int sock, struct vhost_msg *m, struct vhost_fds *fds, struct weir_deadline end)
 {
-	int err;
+	size_t done = 0;
 
-	memset(m, 0, sizeof(*m));
-	fds->n = 0;
-	err = recv_bytes(sock, m, VHOST_HDR_LEN, fds, end);
-	if (!err && (m->size > sizeof(*m) - VHOST_HDR_LEN ||
-		     (m->flags & VHOST_MSG_VERSION_MASK) != VHOST_MSG_VERSION))
-		err = -EPROTO;
-	if (!err)
-		err = recv_bytes(sock, m->bytes, m->size, fds, end);
-	if (err)
-		vhost_fds_close(fds);
-	return err;
+	for (;;) {
+		int r = vhost_recv_part(sock, m, fds, &done);
+
+		if (!r)
+			r = vhost_wait(sock, POLLIN, end);
+		else if (r > 0)
+			return 0;
+		if (r < 0) {
+			vhost_fds_close(fds);
+			return r;
+		}
+	}
 }
 
 static int address(const char *path, struct sockaddr_un *sa)

@@ -233,6 +233,16 @@ int vhost_send(int sock, const struct vhost_msg *m, const int *fds, unsigned n,
 int vhost_recv(int sock, struct vhost_msg *m, struct vhost_fds *fds, struct weir_deadline end);
 
 /**
+ * vhost_recv_part() - the same without waiting
+ * @m: what has come so far, kept by the caller between calls; so are @fds
+ * @done: bytes of it; 0 before the first call and after each whole message
+ *
+ * Return: 1 with a whole message; 0 when the rest has not come yet (with *@done > 0, @fds may hold
+ * some already); -ENOTCONN, -EPROTO and other errno: as above.
+ */
+int vhost_recv_part(int sock, struct vhost_msg *m, struct vhost_fds *fds, size_t *done);
+
+/**
  * vhost_connect() - connect to a back end's (or front end's) socket
  * Return: a non-blocking socket, or negative errno.
  */

@@ -225,15 +225,19 @@ static int prepare(struct vhost_port *v, struct weir *w, const char *name, const
 	return 0;
 }
 
-static int vhost_open(struct weir *w, const char *name, const char *rest, struct weir_port **out)
+static int vhost_open(struct weir_iommu *iommu, const char *name, const char *rest,
+		      const struct weir_port_open_opts *opts, struct weir_port **out)
 {
+	struct weir *w = weir_iommu_handle(iommu);
 	struct vhost_port *v =
 		aligned_alloc(WEIR_CACHE_LINE, WEIR_ALIGN_UP(sizeof(*v), (size_t)WEIR_CACHE_LINE));
 	int err;
 
 	if (!v)
 		return -ENOMEM;
+	(void)opts;
 	memset(v, 0, sizeof(*v));
+	v->iommu = iommu;
 	v->listener = v->sock = v->answer_fd = -1;
 	for (unsigned i = 0; i < VHOST_RINGS; i++)
 		v->ring[i].kick = v->ring[i].call = -1;
@@ -253,5 +257,5 @@ static int vhost_open(struct weir *w, const char *name, const char *rest, struct
 const struct weir_driver weir_vhost_driver = {
 	.name = "vhost",
 	.scheme = "vhost",
-	.open = vhost_open,
+	.open_mapped = vhost_open,
 };

@@ -30,12 +30,15 @@
  * @size: bytes
  * @va: where it is mapped here
  * @map: start and @map_len length of the mapping
+ * @iommu, @guard: where faults in it are caught, and its slot there; -1 for none
  */
 struct vhost_map {
 	uint64_t guest, user, size;
 	char *va;
 	void *map;
 	size_t map_len;
+	struct weir_iommu *iommu;
+	int guard;
 };
 
 struct vhost_mem {
@@ -45,16 +48,20 @@ struct vhost_mem {
 
 /**
  * vhost_mem_set() - map what a memory table describes
+ * @iommu: whose application may catch faults (weir_iommu_bus_fault()), or NULL
  * @mem: filled; empty on failure
  * @fds: one for each region; left to the caller
  *
  * Return: 0; -EINVAL (numbers that cannot be), -ERANGE (a file shorter than its region), or errno.
  */
-int vhost_mem_set(struct vhost_mem *mem, const struct vhost_memory *table,
+int vhost_mem_set(struct weir_iommu *iommu, struct vhost_mem *mem, const struct vhost_memory *table,
 		  const struct vhost_fds *fds);
 void vhost_mem_clear(struct vhost_mem *mem);
 /* One region of a file; end it with vhost_mem_unmap(). Errors as above. */
-int vhost_mem_map(struct vhost_map *m, const struct vhost_region *r, int fd);
+int vhost_mem_map(struct weir_iommu *iommu, struct vhost_map *m, const struct vhost_region *r,
+		  int fd);
+/* Whether it has faulted: its file was cut short. */
+bool vhost_mem_hit(const struct vhost_map *m);
 /* Also of one that is not mapped (all zeroes). */
 void vhost_mem_unmap(struct vhost_map *m);
 /* All of [@user, @user + @len) here, or NULL. */
@@ -177,6 +184,10 @@ static inline void vhost_unlock(struct vhost_ring *r)
 
 /* For the control path: waits for the worker, which holds it for one burst. */
 void vhost_lock(struct vhost_ring *r);
+/* For the control path: free a worker that hangs in a call. Return: whether one could. */
+bool vhost_ring_unblock(struct vhost_ring *r);
+/* Take out what is in an eventfd of the front end's. */
+void vhost_eventfd_drain(int fd);
 
 struct vhost_port;
 
@@ -204,6 +215,8 @@ struct vhost_txq {
  * @mac: of the port
  * @mem: the front end's memory
  * @inflight: memory for descriptors in flight, for @inflight_rings rings of @inflight_size
+ * @iommu: whose application catches faults
+ * @in, @in_fds: message of which @in_done bytes have come since @in_since
  * @answer_fd: to go with the next answer, -1 for none
  * @connections: front ends that were here
  * @bad_chains: chains whose addresses or lengths made no sense
@@ -222,6 +235,11 @@ struct vhost_port {
 	struct vhost_mem mem;
 	struct vhost_map inflight;
 	unsigned inflight_rings, inflight_size;
+	struct weir_iommu *iommu;
+	struct vhost_msg in;
+	struct vhost_fds in_fds;
+	size_t in_done;
+	uint64_t in_since;
 	int answer_fd;
 	uint64_t connections;
 	uint64_t bad_chains;

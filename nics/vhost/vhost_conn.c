@@ -11,16 +11,17 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-/* A message that has begun must be there within this time; so must room for an answer. */
-#ifndef VHOST_TIMEOUT_US
-#define VHOST_TIMEOUT_US 1000000
+/* A message that has begun must be there within this time. Nobody waits for it meanwhile. */
+#ifndef VHOST_TIMEOUT_NS
+#define VHOST_TIMEOUT_NS 1000000000ull
 #endif
 /* Messages served in one go: whoever floods us must not keep the caller. */
 #define MESSAGES_AT_ONCE 128
-/* The next message is waited for so long while nothing runs yet: start-up takes many. */
-#define NEXT_MS	 5
+/* While nothing runs yet, the next messages are waited for so long in all: start-up takes many. */
+#define NEXT_US	 10000
 #define RETRY_NS 200000000ull
 
 #define FEATURES                                                                \
@@ -30,10 +31,41 @@
 	(VHOST_PROTOCOL_F_MQ | VHOST_PROTOCOL_F_REPLY_ACK | VHOST_PROTOCOL_F_NET_MTU | \
 	 VHOST_PROTOCOL_F_RESET_DEVICE | VHOST_PROTOCOL_F_STATUS | VHOST_PROTOCOL_F_INFLIGHT)
 
+/*
+ * A front end can make an eventfd blocking again and fill it: then a worker hangs in its call, with
+ * the ring locked. Nothing that could be written to it in another way would not (eventfds take
+ * RWF_NOWAIT for reading only); but taking out what is in there sets the worker free.
+ * Return: whether it was full. Nobody counts that far by calls.
+ */
+bool vhost_ring_unblock(struct vhost_ring *r)
+{
+	struct pollfd f = { .fd = r->call, .events = POLLOUT };
+
+	if (r->call < 0 || poll(&f, 1, 0) < 0 || f.revents & POLLOUT)
+		return false;
+	vhost_eventfd_drain(r->call);
+	return true;
+}
+
 void vhost_lock(struct vhost_ring *r)
 {
-	while (!vhost_try(r))
+	for (unsigned i = 1; !vhost_try(r); i++) {
 		sched_yield();
+		if (i % 1024 == 0)
+			vhost_ring_unblock(r);
+	}
+}
+
+/* Never waits, whatever the front end made of the fd's flags. */
+void vhost_eventfd_drain(int fd)
+{
+	uint64_t n;
+	struct iovec iov = { .iov_base = &n, .iov_len = sizeof(n) };
+
+	/* Before Linux 5.8 eventfds do not know the flag. */
+	if (preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0 && errno == EOPNOTSUPP &&
+	    !fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK))
+		(void)!read(fd, &n, sizeof(n));
 }
 
 static unsigned pairs_of(const struct vhost_port *v)
@@ -221,7 +253,7 @@ static int set_memory(struct vhost_port *v, const struct vhost_msg *m, const str
 	    m->size < offsetof(struct vhost_memory, region) +
 			      (uint64_t)m->mem.n * sizeof(m->mem.region[0]))
 		return -EPROTO;
-	err = vhost_mem_set(&new, &table, fds);
+	err = vhost_mem_set(v->iommu, &new, &table, fds);
 	if (err)
 		return weir_fail(v->port.w, err, "vhost-memory",
 				 "%s: the front end's memory (%u regions, %u files) cannot be "
@@ -447,42 +479,63 @@ static int serve(struct vhost_port *v, struct vhost_msg *m, struct vhost_fds *fd
 	}
 }
 
+/* The flag alone says nothing: it must have been agreed on. */
+static bool needs_reply(const struct vhost_port *v, const struct vhost_msg *m)
+{
+	return m->flags & VHOST_MSG_NEED_REPLY && v->protocol & VHOST_PROTOCOL_F_REPLY_ACK;
+}
+
 /* Send what @m asked for, or whether it went well if that was asked for. */
 static int reply(struct vhost_port *v, struct vhost_msg *m, int result)
 {
 	if (result <= 0) {
-		if (!(m->flags & VHOST_MSG_NEED_REPLY) ||
-		    !(v->protocol & VHOST_PROTOCOL_F_REPLY_ACK))
+		if (!needs_reply(v, m))
 			return 0;
 		m->u64 = result ? 1 : 0;
 		result = sizeof(m->u64);
 	}
 	m->size = (uint32_t)result;
 	m->flags = VHOST_MSG_VERSION | VHOST_MSG_REPLY;
-	return vhost_send(v->sock, m, &v->answer_fd, v->answer_fd >= 0,
-			  weir_deadline_us(VHOST_TIMEOUT_US));
+	return vhost_send(v->sock, m, &v->answer_fd, v->answer_fd >= 0, weir_deadline_us(0));
 }
 
-/* One message. Return: 0, or -ENOTCONN when the connection has ended. */
+/* As much of the next message as there is. Return: 1 when it is whole; 0; negative errno. */
+static int next_message(struct vhost_port *v)
+{
+	uint64_t now = weir_now_ns();
+	int r;
+
+	if (!v->in_done)
+		v->in_since = now;
+	r = vhost_recv_part(v->sock, &v->in, &v->in_fds, &v->in_done);
+	if (!r && v->in_done && now - v->in_since > VHOST_TIMEOUT_NS)
+		return -ETIMEDOUT;
+	return r;
+}
+
+/* One message. Return: 1; 0 when there is none yet; -ENOTCONN when the connection has ended. */
 static int message(struct vhost_port *v)
 {
-	struct vhost_fds fds;
 	struct vhost_msg m;
 	char what[96];
-	int err = vhost_recv(v->sock, &m, &fds, weir_deadline_us(VHOST_TIMEOUT_US)), result;
+	int err = next_message(v), result;
 
-	if (err) {
+	if (err < 0) {
 		vhost_disconnect(v, err == -EPROTO ? "vhost-protocol" : "vhost-gone",
-				 err == -EPROTO ? "it sent what is no message of the protocol"
-						: "the front end has closed the connection");
+				 err == -EPROTO	     ? "it sent what is no message of the protocol"
+				 : err == -ETIMEDOUT ? "the rest of a message has not come"
+						     : "the front end has closed the connection");
 		return -ENOTCONN;
 	}
-	result = serve(v, &m, &fds);
-	vhost_fds_close(&fds);
+	if (!err)
+		return 0;
+	m = v->in;
+	result = serve(v, &m, &v->in_fds);
+	vhost_fds_close(&v->in_fds);
 	if (result == -EOPNOTSUPP)
 		weir_debug(v->port.w, "%s: request %u (%s) is not served", v->port.name, m.req,
 			   vhost_req_name(m.req));
-	if (result < 0 && result != -EOPNOTSUPP && !(m.flags & VHOST_MSG_NEED_REPLY)) {
+	if (result < 0 && result != -EOPNOTSUPP && !needs_reply(v, &m)) {
 		snprintf(what, sizeof(what), "%s (%u) with numbers that cannot be: %s",
 			 vhost_req_name(m.req), m.req, weir_strerror(result));
 		vhost_disconnect(v, "vhost-protocol", what);
@@ -491,7 +544,7 @@ static int message(struct vhost_port *v)
 	err = reply(v, &m, result);
 	set_fd(&v->answer_fd, -1);
 	if (!err)
-		return 0;
+		return 1;
 	vhost_disconnect(v, "vhost-gone", "the front end does not take its answers");
 	return -ENOTCONN;
 }
@@ -509,6 +562,9 @@ void vhost_disconnect(struct vhost_port *v, const char *id, const char *why)
 	vhost_inflight_clear(v);
 	close(v->sock);
 	v->sock = -1;
+	if (v->in_done)
+		vhost_fds_close(&v->in_fds);
+	v->in_done = 0;
 	v->features = v->protocol = 0;
 	v->status = 0;
 	v->retry_at = weir_now_ns() + RETRY_NS;
@@ -537,16 +593,37 @@ static bool connected(struct vhost_port *v)
 	return true;
 }
 
+/* What workers found out, and what the front end did to them. */
+static void look_after(struct vhost_port *v)
+{
+	bool blocked = false, hit = vhost_mem_hit(&v->inflight);
+
+	for (unsigned i = 0; i < v->mem.n; i++)
+		hit |= vhost_mem_hit(&v->mem.map[i]);
+	for (unsigned i = 0; i < VHOST_RINGS; i++)
+		blocked |= vhost_ring_unblock(&v->ring[i]);
+	count_live(v);
+	if (blocked)
+		vhost_disconnect(v, "vhost-protocol",
+				 "it filled an eventfd up, so that whoever calls it waits");
+	else if (hit)
+		vhost_disconnect(v, "vhost-memory", "memory that it handed over is gone");
+}
+
 int vhost_service(struct weir_port *p)
 {
+	struct weir_deadline end = weir_deadline_us(NEXT_US);
 	struct vhost_port *v = vhost_of(p);
 
 	if (p->state != WEIR_PORT_RUNNING || !connected(v))
 		return 0;
-	for (unsigned i = 0; i < MESSAGES_AT_ONCE; i++) {
-		struct pollfd f = { .fd = v->sock, .events = POLLIN };
+	look_after(v);
+	for (unsigned i = 0; i < MESSAGES_AT_ONCE && v->sock >= 0; i++) {
+		int got = message(v);
 
-		if (poll(&f, 1, i && !v->pairs_live ? NEXT_MS : 0) <= 0 || message(v))
+		if (got < 0)
+			break;
+		if (!got && (!i || v->pairs_live || vhost_wait(v->sock, POLLIN, end)))
 			break;
 	}
 	return 0;

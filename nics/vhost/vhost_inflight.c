@@ -56,7 +56,7 @@ int vhost_inflight_set(struct vhost_port *v, const struct vhost_inflight *d,
 	for (unsigned i = 0; i < VHOST_RINGS; i++)
 		if (v->ring[i].live)
 			return -EPROTO;
-	err = vhost_mem_map(&new, &r, fds->fd[0]);
+	err = vhost_mem_map(v->iommu, &new, &r, fds->fd[0]);
 	if (err)
 		return err;
 	vhost_inflight_clear(v);

@@ -2,6 +2,8 @@
 /* The front end's memory, mapped. */
 #include "nics/vhost/vhost.h"
 
+#include "iommu/guard.h"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -11,8 +13,8 @@
 
 /*
  * A file that is cut short under us would end this process (SIGBUS). Where the front end allows it,
- * seal it against that, and only then look how long it is; where not, it is the front end (not its
- * guest) that is trusted. *@len, what is to be mapped, becomes whole pages of the file: huge ones
+ * seal it against that, and only then look how long it is; where not, the fault is caught if the
+ * application does so (weir_iommu_bus_fault()). *@len, what is to be mapped, becomes whole pages of the file: huge ones
  * can be mapped but not unmapped in parts, and regions of a guest end where they like.
  */
 static int check_file(int fd, uint64_t *len)
@@ -32,7 +34,8 @@ static int check_file(int fd, uint64_t *len)
 	return 0;
 }
 
-int vhost_mem_map(struct vhost_map *m, const struct vhost_region *r, int fd)
+int vhost_mem_map(struct weir_iommu *iommu, struct vhost_map *m, const struct vhost_region *r,
+		  int fd)
 {
 	uint64_t len = r->mmap_off + r->size;
 	void *map;
@@ -54,10 +57,12 @@ int vhost_mem_map(struct vhost_map *m, const struct vhost_region *r, int fd)
 	m->guest = r->guest_addr;
 	m->user = r->user_addr;
 	m->size = r->size;
+	m->iommu = iommu;
+	m->guard = iommu ? weir_guard_enter(iommu, map, len) : -1;
 	return 0;
 }
 
-int vhost_mem_set(struct vhost_mem *mem, const struct vhost_memory *table,
+int vhost_mem_set(struct weir_iommu *iommu, struct vhost_mem *mem, const struct vhost_memory *table,
 		  const struct vhost_fds *fds)
 {
 	int err = 0;
@@ -66,7 +71,7 @@ int vhost_mem_set(struct vhost_mem *mem, const struct vhost_memory *table,
 	if (!table->n || table->n > VHOST_MAX_REGIONS || table->n != fds->n)
 		return -EINVAL;
 	for (unsigned i = 0; i < table->n && !err; i++) {
-		err = vhost_mem_map(&mem->map[i], &table->region[i], fds->fd[i]);
+		err = vhost_mem_map(iommu, &mem->map[i], &table->region[i], fds->fd[i]);
 		if (!err)
 			mem->n++;
 	}
@@ -77,9 +82,16 @@ int vhost_mem_set(struct vhost_mem *mem, const struct vhost_memory *table,
 
 void vhost_mem_unmap(struct vhost_map *m)
 {
-	if (m->map)
-		munmap(m->map, m->map_len);
+	if (!m->map)
+		return;
+	weir_guard_leave(m->iommu, m->guard);
+	munmap(m->map, m->map_len);
 	memset(m, 0, sizeof(*m));
+}
+
+bool vhost_mem_hit(const struct vhost_map *m)
+{
+	return m->map && weir_guard_hit(m->iommu, m->guard);
 }
 
 void vhost_mem_clear(struct vhost_mem *mem)

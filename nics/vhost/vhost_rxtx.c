@@ -66,8 +66,6 @@ unsigned vhost_tx_reap(struct weir_txq *q)
 
 int vhost_ring_arm(struct vhost_ring *r, bool on)
 {
-	eventfd_t n;
-
 	r->armed = on;
 	if (!r->live)
 		return 0;
@@ -78,7 +76,7 @@ int vhost_ring_arm(struct vhost_ring *r, bool on)
 		ring_write16(&r->used->flags, on ? 0 : VIRTQ_USED_F_NO_NOTIFY);
 	if (!on) {
 		if (r->kick >= 0)
-			eventfd_read(r->kick, &n);
+			vhost_eventfd_drain(r->kick);
 		return 0;
 	}
 	/* The wish must be seen before we look. */

@@ -340,12 +340,16 @@ static bool take_all(struct vhost_ring *r, struct merge *m)
 	return true;
 }
 
+/* 0 for one that reaches past a buffer. */
 static uint32_t packet_len(const struct weir_pkt *p, unsigned segs)
 {
 	uint32_t len = 0;
 
-	for (unsigned i = 0; i < segs; i++)
+	for (unsigned i = 0; i < segs; i++) {
+		if (p[i].off + (unsigned)p[i].len > WEIR_BUF_SIZE)
+			return 0;
 		len += p[i].len;
+	}
 	return len;
 }
 

@@ -5,6 +5,9 @@
  */
 #include "vhost_peer.h"
 
+#include <fcntl.h>
+#include <signal.h>
+
 /* --- messages --- */
 
 static void expect_end(struct peer *p, const char *what)
@@ -177,15 +180,33 @@ static void test_bad_areas(void **state)
 static void test_slow_and_short(void **state)
 {
 	struct vhost_msg m = { .req = VHOST_USER_SET_OWNER, .flags = VHOST_MSG_VERSION };
+	struct vhost_msg get = { .req = VHOST_USER_GET_FEATURES, .flags = VHOST_MSG_VERSION };
+	struct vhost_fds fds;
 	struct peer p;
+	uint64_t now;
 
 	(void)state;
 	peer_begin(&p, false);
 	assert_int_equal(send(p.sock, &m, 7, 0), 7);
-	service(&p); /* waits its second for the rest */
+	/* The rest has its second, but nobody waits for it. */
+	now = weir_now_ns();
+	for (unsigned i = 0; i < 5; i++) {
+		service(&p);
+		assert_false(is_closed(&p));
+	}
+	assert_true(weir_now_ns() - now < 500000000);
+	weir_sleep_us(1010000);
+	service(&p);
 	assert_true(is_closed(&p));
 	close(p.sock);
 	peer_connect(&p);
+	/* One that comes byte by byte is a message like any other. */
+	for (unsigned i = 0; i < 12; i++) {
+		assert_int_equal(send(p.sock, (char *)&get + i, 1, 0), 1);
+		service(&p);
+	}
+	assert_int_equal(vhost_recv(p.sock, &get, &fds, weir_deadline_us(0)), 0);
+	assert_int_equal(get.size, 8);
 	assert_int_equal(send(p.sock, &m, 7, 0), 7);
 	shutdown(p.sock, SHUT_WR);
 	service(&p);
@@ -194,6 +215,138 @@ static void test_slow_and_short(void **state)
 	peer_connect(&p);
 	peer_up(&p);
 	peer_end(&p);
+}
+
+/* One that asks and never listens: it is not waited for either. */
+static void test_answers_not_taken(void **state)
+{
+	struct vhost_msg get = { .req = VHOST_USER_GET_FEATURES, .flags = VHOST_MSG_VERSION };
+	uint64_t now = weir_now_ns();
+	struct peer p;
+	unsigned i;
+
+	(void)state;
+	peer_begin(&p, false);
+	for (i = 0; i < 1000000 && !strstr(p.e.be.ids, "vhost-gone"); i++) {
+		while (send(p.sock, &get, VHOST_HDR_LEN, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+			;
+		service(&p);
+	}
+	assert_non_null(strstr(p.e.be.ids, "vhost-gone"));
+	assert_true(weir_now_ns() - now < 900000000ull * (UNIT_SLOW ? 10 : 1));
+	peer_end(&p);
+}
+
+/* A wish for replies that was not agreed on does not turn what is wrong into an answer. */
+static void test_reply_not_agreed(void **state)
+{
+	struct vhost_msg m = { .req = VHOST_USER_SET_VRING_NUM,
+			       .flags = VHOST_MSG_VERSION | VHOST_MSG_NEED_REPLY,
+			       .size = 8,
+			       .num = { .index = 9, .num = 64 } };
+	struct peer p;
+
+	(void)state;
+	peer_begin(&p, false);
+	p.protocol = VHOST_PROTOCOL_F_MQ;
+	peer_up(&p);
+	send_fds(&p, &m, NULL, 0);
+	service(&p);
+	assert_true(is_closed(&p));
+	assert_said("vhost-protocol");
+	peer_end(&p);
+}
+
+/* --- eventfds and memory that are changed behind our back --- */
+
+static void *receive_one(void *arg)
+{
+	struct peer *p = arg;
+	struct weir_pkt got[4];
+	unsigned n = weir_rx(p->e.be.port->rxq[0], got, 4);
+
+	weir_pkt_free(p->e.be.cache, got, n);
+	return NULL;
+}
+
+/* Calls that would block: the worker hangs until the control path looks, and no longer. */
+static void test_full_eventfd(void **state)
+{
+	struct weir_deadline end = weir_deadline_us(5000000);
+	struct peer p;
+	pthread_t t;
+
+	(void)state;
+	peer_begin(&p, false);
+	peer_up(&p);
+	offer(&p, 1, &(struct d){ DATA, 100, 0, 0 }, 1);
+	assert_int_equal(fcntl(p.call[1], F_SETFL, O_RDWR), 0);
+	assert_int_equal(eventfd_write(p.call[1], UINT64_MAX - 1), 0);
+	assert_int_equal(pthread_create(&t, NULL, receive_one, &p), 0);
+	while (!given_back(&p, 1))
+		assert_false(weir_deadline_passed(end));
+	weir_sleep_us(20000);
+	service(&p);
+	pthread_join(t, NULL);
+	assert_said("vhost-protocol");
+	assert_true(is_closed(&p));
+	peer_end(&p);
+}
+
+/* A kick that is not there is not waited for. */
+static void test_blocking_kick(void **state)
+{
+	struct peer p;
+
+	(void)state;
+	peer_begin(&p, false);
+	peer_up(&p);
+	assert_int_equal(fcntl(p.kick[1], F_SETFL, O_RDWR), 0);
+	alarm(20);
+	assert_int_equal(weir_port_rx_intr_disarm(p.e.be.port, 0), 0);
+	alarm(0);
+	peer_end(&p);
+}
+
+static struct weir_iommu *faulting;
+
+static void on_bus(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (!weir_iommu_bus_fault(faulting, info->si_addr))
+		signal(sig, SIG_DFL);
+}
+
+/* Memory that is cut short ends the connection, where the application catches the fault. */
+static void test_memory_vanishes(void **state)
+{
+	struct sigaction sa = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO }, old;
+	struct weir_pkt got[4];
+	struct peer p;
+
+	(void)state;
+	for (unsigned k = 0; k < 4; k++) {
+		/* Packed or not; the data, or all of it. */
+		peer_begin(&p, k & 1);
+		peer_up(&p);
+		offer(&p, 1, &(struct d){ DATA, 100, 0, 0 }, 1);
+		faulting = p.e.be.iommu;
+		sigaction(SIGBUS, &sa, &old);
+		assert_int_equal(ftruncate(p.memfd, k & 2 ? 0 : AT_DATA), 0);
+		weir_pkt_free(p.e.be.cache, got, weir_rx(p.e.be.port->rxq[0], got, 4));
+		service(&p);
+		assert_true(is_closed(&p));
+		assert_said("vhost-memory");
+		assert_int_equal(ftruncate(p.memfd, MEM_SIZE), 0);
+		close(p.sock);
+		peer_connect(&p);
+		peer_up(&p);
+		offer(&p, 1, &(struct d){ DATA, 100, 0, 0 }, 1);
+		assert_int_equal(weir_rx(p.e.be.port->rxq[0], got, 4), 1);
+		weir_pkt_free(p.e.be.cache, got, 1);
+		sigaction(SIGBUS, &old, NULL);
+		peer_end(&p);
+	}
 }
 
 /* Random bytes as messages, with fds or without. */
@@ -413,6 +566,43 @@ static void test_bad_index(void **state)
 	peer_end(&p);
 }
 
+/* A ring that is left alone is no link. */
+static void test_broken_ring_is_down(void **state)
+{
+	struct weir_pkt pkt;
+	struct peer p;
+
+	(void)state;
+	peer_begin(&p, false);
+	peer_up(&p);
+	((struct virtq_avail *)(void *)(p.mem + AT_RING(0) + AT_AVAIL))->idx = weir_le16(0xffff);
+	env_packet(&p.e.be, &pkt, 1, 100, 0);
+	assert_int_equal(weir_tx_post(p.e.be.port->txq[0], &pkt, 1), 0);
+	weir_pkt_free(p.e.be.cache, &pkt, 1);
+	service(&p);
+	assert_said("vhost-bad-ring");
+	assert_false(linked(&p));
+	peer_end(&p);
+}
+
+/* What reaches past a buffer is not sent. */
+static void test_packet_past_buffer(void **state)
+{
+	struct weir_pkt pkt;
+	struct peer p;
+
+	(void)state;
+	peer_begin(&p, false);
+	peer_up(&p);
+	offer(&p, 0, &(struct d){ DATA, 4000, WRITE, 0 }, 1);
+	env_packet(&p.e.be, &pkt, 1, 100, 0);
+	pkt.off = WEIR_BUF_SIZE - 99;
+	assert_int_equal(weir_tx_post(p.e.be.port->txq[0], &pkt, 1), 1);
+	assert_int_equal(p.e.be.port->txq[0]->stats.drops[WEIR_DROP_TX_INVALID], 1);
+	assert_false(given_back(&p, 0));
+	peer_end(&p);
+}
+
 /* Buffers for us to write that are none: the packet is dropped or waits, memory stays as it was. */
 static void test_bad_receive_buffers(void **state)
 {
@@ -561,6 +751,13 @@ int main(void)
 		cmocka_unit_test(test_bad_memory),
 		cmocka_unit_test(test_bad_areas),
 		cmocka_unit_test(test_slow_and_short),
+		cmocka_unit_test(test_answers_not_taken),
+		cmocka_unit_test(test_reply_not_agreed),
+		cmocka_unit_test(test_full_eventfd),
+		cmocka_unit_test(test_blocking_kick),
+		cmocka_unit_test(test_memory_vanishes),
+		cmocka_unit_test(test_broken_ring_is_down),
+		cmocka_unit_test(test_packet_past_buffer),
 		cmocka_unit_test(test_message_fuzz),
 		cmocka_unit_test(test_chains),
 		cmocka_unit_test(test_bad_index),

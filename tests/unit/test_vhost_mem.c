@@ -30,7 +30,7 @@ static int set(struct vhost_mem *mem, int fd, uint64_t size)
 	struct vhost_memory table = { .n = 1, .region = { { 0, size, 0, 0 } } };
 	struct vhost_fds fds = { .n = 1, .fd = { fd } };
 
-	return vhost_mem_set(mem, &table, &fds);
+	return vhost_mem_set(NULL, mem, &table, &fds);
 }
 
 static int file(unsigned flags)
