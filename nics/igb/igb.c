@@ -328,6 +328,7 @@ static const struct weir_port_ops ops = {
 	.rx_intr_disarm = igb_rx_intr_disarm,
 	.lsc_fd = igb_lsc_fd,
 	.check = igb_check,
+	.arrived = igb_arrived,
 };
 
 /* The reset loads RAR 0 from the EEPROM. Boards without one get an address of their own. */

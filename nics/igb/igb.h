@@ -118,6 +118,7 @@ int igb_rss_get(struct weir_port *p, struct weir_rss *rss);
 /* igb_stats.c */
 void igb_stats_update(struct igb *g);
 int igb_xstats(struct weir_port *p, struct weir_xstat *x, unsigned n);
+int igb_arrived(struct weir_port *p, unsigned q, uint64_t *n);
 
 /* igb_intr.c */
 int igb_intr_setup(struct igb *g, unsigned n_vec);

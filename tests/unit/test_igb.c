@@ -409,6 +409,50 @@ static void test_gone_running(void **state)
 	assert_int_equal(weir_tx_reap(txq()), 1);
 }
 
+/* What weir_port_check() learns from this driver; what it makes of it is in test_watch.c. */
+static void test_check(void **state)
+{
+	struct weir_port_conf two = { .n_rxq = 2, .n_txq = 2, .stall_ms = 1 };
+	struct weir_pkt p[4];
+	uint64_t n;
+
+	(void)state;
+	start((struct weir_port_conf){ .stall_ms = 1 });
+	/* with one queue all that the port has taken is its own, but for management's */
+	fake.reg[0x4010 / 4] = 7;
+	fake.reg[0x4074 / 4] = 30;
+	fake.reg[0x40b4 / 4] = 20;
+	fake.reg[IGB_RQDPC(0) / 4] = 2;
+	assert_int_equal(env.port->ops->arrived(env.port, 0, &n), 0);
+	assert_int_equal(n, 19);
+	fake.reg[IGB_RQDPC(0) / 4] = 0;
+	assert_int_equal(env.port->ops->arrived(env.port, 0, &n), 0);
+	assert_int_equal(n, 19);
+	/* counted, polled for, and not handed out */
+	assert_int_equal(weir_port_check(env.port), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		fake.reg[0x4074 / 4] = 1;
+		weir_sleep_us(2000);
+		assert_int_equal(weir_rx(rxq(), p, 4), 0);
+		if (weir_port_check(env.port) == -EIO)
+			break;
+	}
+	assert_string_equal(env.last_id, "rx-stall");
+	assert_int_equal(weir_port_stop(env.port), 0);
+	/* of several queues only what had no descriptors is known, each by itself */
+	two.arena = env.arena;
+	assert_int_equal(try_start(two), 0);
+	fake.reg[0x4074 / 4] = 30;
+	fake.reg[IGB_RQDPC(1) / 4] = 5;
+	assert_int_equal(env.port->ops->arrived(env.port, 0, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(env.port->ops->arrived(env.port, 1, &n), 0);
+	assert_int_equal(n, 5);
+	fake.gone = true;
+	assert_int_equal(env.port->ops->arrived(env.port, 1, &n), -ENODEV);
+	assert_int_equal(igb()->stats[N_TABLE + 1], 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -429,6 +473,7 @@ int main(void)
 		T(test_lsc_alone),
 		T(test_gone_sweep),
 		T(test_gone_running),
+		T(test_check),
 	};
 
 	return cmocka_run_group_tests_name("igb", tests, NULL, NULL);

@@ -288,7 +288,8 @@ void nt_rounds(struct nt *t)
 		struct nt_frame f;
 		bool good;
 
-		/* Each other time without configuring anew. */
+		/* Each other time without configuring anew; then each other with another kind of report. */
+		c.tx_head_wb = round % 4 == 2;
 		if (round % 2 ? nt_start(t) : !nt_up(t, &c))
 			break;
 		nt_frame_in(t, &f, 300);
