@@ -157,29 +157,31 @@ INTEL_INLINE void group_fill(volatile union intel_rx_desc *d, uint32_t *bufs, co
 	write256(&d[2], _mm256_unpackhi_epi64(addr, zero));
 }
 
-/* Is any of four packets not plain? @where: buffers, offsets, lengths; @rest: flags. */
-INTEL_INLINE bool tx_uncommon(__m256i where, __m256i rest)
+/* Are four packets alike, and good? @where: buffers, offsets, lengths; @rest: their second halves. */
+INTEL_INLINE bool tx_alike(__m256i where, __m256i rest, const struct intel_like *l)
 {
-	__m256i least = lanes((uint64_t)TX_MIN_LEN << 48);
+	__m256i least = lanes((uint64_t)l->least << 48);
 	__m256i most = lanes(~(uint64_t)0 ^ (uint64_t)(UINT16_MAX ^ WEIR_BUF_SIZE) << 32);
 	/* Where offsets are: offset + length, at most 65535. */
 	__m256i end = _mm256_adds_epu16(_mm256_srli_epi64(where, 16), where);
 	__m256i bad =
 		_mm256_or_si256(_mm256_subs_epu16(least, where), _mm256_subs_epu16(end, most));
 
-	bad = _mm256_or_si256(bad, _mm256_and_si256(rest, lanes(TX_UNCOMMON)));
-	return !_mm256_testz_si256(bad, bad);
+	rest = _mm256_and_si256(rest, lanes(l->mask));
+	bad = _mm256_or_si256(bad, _mm256_xor_si256(rest, lanes(l->want)));
+	return _mm256_testz_si256(bad, bad);
 }
 
 INTEL_INLINE bool group_tx(volatile struct intel_tx_desc *d, uint32_t *bufs,
-			   const struct weir_pkt *p, struct xlate x, intel_acc *acc)
+			   const struct weir_pkt *p, struct xlate x, const struct intel_like *l,
+			   intel_acc *acc)
 {
 	const __m256i handles = _mm256_set_epi32(7, 5, 3, 1, 6, 2, 4, 0);
 	__m256i a = _mm256_loadu_si256((const void *)&p[0]);
 	__m256i b = _mm256_loadu_si256((const void *)&p[2]);
 	__m256i where = _mm256_unpacklo_epi64(a, b), at, len, hi;
 
-	if (tx_uncommon(where, _mm256_unpackhi_epi64(a, b)))
+	if (!tx_alike(where, _mm256_unpackhi_epi64(a, b), l))
 		return false;
 	_mm_storeu_si128((void *)bufs,
 			 _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(where, handles)));
@@ -189,7 +191,7 @@ INTEL_INLINE bool group_tx(volatile struct intel_tx_desc *d, uint32_t *bufs,
 	/* The lower half of each word: buffers. */
 	where = _mm256_mul_epu32(where, lanes(1 << WEIR_BUF_SHIFT));
 	at = _mm256_add_epi64(_mm256_add_epi64(at, where), lanes(x.base));
-	hi = _mm256_or_si256(_mm256_or_si256(len, _mm256_slli_epi64(len, 46)), lanes(TXD_WHOLE));
+	hi = _mm256_or_si256(_mm256_or_si256(len, _mm256_slli_epi64(len, 46)), lanes(l->hi));
 	write256(&d[0], _mm256_unpacklo_epi64(at, hi));
 	write256(&d[2], _mm256_unpackhi_epi64(at, hi));
 	return true;

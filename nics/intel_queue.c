@@ -386,6 +386,7 @@ void intel_tx_drain(struct intel_txq *q)
 	q->rs_bufs = 0;
 	q->ctx_lo = 0;
 	q->ctx_hi = 0;
+	q->like.mask = 0;
 	if (q->head_wb)
 		*q->head_wb = weir_le32(0);
 }

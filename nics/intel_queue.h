@@ -96,6 +96,19 @@ struct intel_rs {
 };
 
 /**
+ * struct intel_like - packets of one segment that differ in buffer, place and length alone
+ * @mask: of the second half of struct weir_pkt, what has to be the same
+ * @want: what it has to be
+ * @hi: upper half of their descriptors, without lengths
+ * @least: bytes that each has at least
+ */
+struct intel_like {
+	uint64_t mask, want;
+	uint64_t hi;
+	unsigned least;
+};
+
+/**
  * struct intel_txq - transmit queue
  * @q: common part
  * @ring: descriptors
@@ -120,6 +133,7 @@ struct intel_rs {
  * @offload: packet flags that may be honoured
  * @ctx_lo: context that the device holds for this queue
  * @ctx_hi: its second half, 0 if there is none
+ * @like: packets that this context is right for; @like.mask 0: none
  * @tail_fn: see struct intel_kind
  */
 struct intel_txq {
@@ -146,6 +160,7 @@ struct intel_txq {
 	uint32_t offload;
 	uint64_t ctx_lo;
 	uint64_t ctx_hi;
+	struct intel_like like;
 	/* not touched on the fast path */
 	intel_tail_fn *tail_fn;
 };

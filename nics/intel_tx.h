@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Posting packets as advanced descriptors, written once and compiled for each row of intel_paths[].
- * Packets of one segment without offloads, which are nearly all, take a loop of their own that keeps
- * the queue's state in registers. Every 32nd descriptor, and the last one before a doorbell, asks for a
+ * Packets of one segment that are alike, which are nearly all, take a loop of their own that keeps the
+ * queue's state in registers. Every 32nd descriptor, and the last one before a doorbell, asks for a
  * report (RS): what is done before it is ours again.
  */
 #ifndef WEIR_NICS_INTEL_TX_H
@@ -30,27 +30,77 @@ static inline bool seg_ok(const struct weir_pkt *p)
 	return p->len && (unsigned)p->off + p->len <= WEIR_BUF_SIZE;
 }
 
-static inline bool tx_plain_ok(const struct weir_pkt *p)
+/* The second half of a packet, all that struct intel_like looks at. */
+static inline uint64_t pkt_rest(const struct weir_pkt *p)
 {
-	return !(p->flags & TX_UNCOMMON) && p->len >= TX_MIN_LEN &&
+	uint64_t v;
+
+	static_assert(offsetof(struct weir_pkt, flags) == 8, "flags, tag and header lengths");
+	memcpy(&v, &p->flags, sizeof(v));
+	return v;
+}
+
+/* Packets without anything to be asked of the device. */
+INTEL_INLINE struct intel_like like_plain(void)
+{
+	return (struct intel_like){
+		.mask = TX_UNCOMMON,
+		.hi = TXD_WHOLE,
+		.least = TX_MIN_LEN,
+	};
+}
+
+/*
+ * Packets like @p, whose offloads are @o. What a flag does not ask for may hold anything: a packet
+ * that was received has its hash where header lengths are.
+ */
+static struct intel_like like_of(const struct weir_pkt *p, const struct intel_tx_off *o)
+{
+	struct weir_pkt m = { .flags = TX_UNCOMMON }, w = *p;
+	struct intel_like l = { .hi = TXD_WHOLE | o->bits, .least = TX_MIN_LEN };
+	unsigned l4 = p->flags & WEIR_PKT_TX_TCP_CSUM	? 20
+		      : p->flags & WEIR_PKT_TX_UDP_CSUM ? 8
+							: 0;
+
+	/* Every packet to be cut needs a look at its header. */
+	if (p->flags & WEIR_PKT_TX_TSO)
+		return (struct intel_like){ 0 };
+	if (p->flags & WEIR_PKT_VLAN)
+		m.vlan = UINT16_MAX;
+	if (p->flags & INTEL_TX_HEADERS) {
+		m.flags |= WEIR_PKT_TX_IPV6;
+		m.txo.l2_len = m.txo.l3_len = UINT8_MAX;
+		l.least = (unsigned)p->txo.l2_len + p->txo.l3_len + l4;
+	}
+	w.flags &= (uint16_t)~WEIR_PKT_MORE;
+	l.mask = pkt_rest(&m);
+	l.want = pkt_rest(&w) & l.mask;
+	return l;
+}
+
+static inline bool tx_like_ok(const struct weir_pkt *p, const struct intel_like *l)
+{
+	return (pkt_rest(p) & l->mask) == l->want && p->len >= l->least &&
 	       (unsigned)p->off + p->len <= WEIR_BUF_SIZE;
 }
 
-static inline uint64_t tx_plain_hi(unsigned len)
+static inline uint64_t tx_hi(unsigned len, const struct intel_like *l)
 {
-	return TXD_WHOLE | INTEL_TXD_PAYLEN(len) | len;
+	return l->hi | INTEL_TXD_PAYLEN(len) | len;
 }
 
 #ifndef INTEL_AVX2
 
-/* A group of packets as descriptors. Return: false, and nothing done, if any is not plain. */
+/* A group of packets as descriptors. Return: false, and nothing done, if any is not alike. */
 INTEL_INLINE bool group_tx(volatile struct intel_tx_desc *d, uint32_t *bufs,
-			   const struct weir_pkt *p, struct xlate x, intel_acc *acc)
+			   const struct weir_pkt *p, struct xlate x, const struct intel_like *l,
+			   intel_acc *acc)
 {
 	(void)d;
 	(void)bufs;
 	(void)p;
 	(void)x;
+	(void)l;
 	(void)acc;
 	return false;
 }
@@ -58,11 +108,11 @@ INTEL_INLINE bool group_tx(volatile struct intel_tx_desc *d, uint32_t *bufs,
 #endif
 
 /*
- * Plain packets, up to the first that is not one, or that asks for RS, or the end of either ring.
+ * Packets that are alike, up to the first that is not, or that asks for RS, or the end of either ring.
  * Return: packets written.
  */
 INTEL_INLINE unsigned tx_run(struct intel_txq *q, const struct weir_pkt *p, unsigned n,
-			     struct tx_sum *sum, intel_acc *acc)
+			     const struct intel_like l, struct tx_sum *sum, intel_acc *acc)
 {
 	volatile struct intel_tx_desc *d = &q->ring[q->tail];
 	uint32_t *bufs = &q->bufs[q->buf_tail];
@@ -74,15 +124,16 @@ INTEL_INLINE unsigned tx_run(struct intel_txq *q, const struct weir_pkt *p, unsi
 	n = weir_min_u(n, q->size - (unsigned)q->buf_tail);
 	/* A packet of many segments may have gone past the limit; its end then had RS. */
 	n = weir_min_u(n, TX_RS_EVERY - (unsigned)q->rs_descs);
-	for (left = n; left >= INTEL_GROUP && group_tx(d, bufs, p, x, acc); left -= INTEL_GROUP) {
+	for (left = n; left >= INTEL_GROUP && group_tx(d, bufs, p, x, &l, acc);
+	     left -= INTEL_GROUP) {
 		d += INTEL_GROUP;
 		bufs += INTEL_GROUP;
 		p += INTEL_GROUP;
 	}
-	for (; left && weir_likely(tx_plain_ok(p)); left--) {
+	for (; left && weir_likely(tx_like_ok(p, &l)); left--) {
 		*bufs++ = p->buf;
 		d->lo = weir_le64(xlate_pkt(x, p, 0));
-		d->hi = weir_le64(tx_plain_hi(p->len));
+		d->hi = weir_le64(tx_hi(p->len, &l));
 		bytes += p->len;
 		d++;
 		p++;
@@ -90,7 +141,7 @@ INTEL_INLINE unsigned tx_run(struct intel_txq *q, const struct weir_pkt *p, unsi
 	i = n - left;
 	if (!i)
 		return 0;
-	hi = tx_plain_hi(p[-1].len);
+	hi = tx_hi(p[-1].len, &l);
 	q->last = (uint16_t)(q->tail + i - 1);
 	q->last_hi = hi;
 	q->tail = (uint16_t)(q->last + 1u == q->size ? 0 : q->last + 1);
@@ -208,6 +259,8 @@ static unsigned tx_packet(struct intel_txq *q, const struct weir_pkt *p, unsigne
 		return 0;
 	if (ctx)
 		tx_write_context(q, &o);
+	if (o.hi)
+		q->like = like_of(p, &o);
 	o.bits |= INTEL_TXD_PAYLEN(len - o.hdr);
 	for (unsigned i = 0; i < segs; i++)
 		tx_write(q, &p[i], o.bits | (i + 1 == segs ? INTEL_TXD_EOP : 0));
@@ -216,10 +269,7 @@ static unsigned tx_packet(struct intel_txq *q, const struct weir_pkt *p, unsigne
 	return segs;
 }
 
-/*
- * @full: packets with offloads are as likely as others: those do not take the way through a run that
- * ends at once.
- */
+/* @full: packets may ask for offloads; those like the last that did go the short way too. */
 INTEL_INLINE unsigned tx_post(struct weir_txq *txq, const struct weir_pkt *pkts, unsigned n,
 			      const bool full)
 {
@@ -234,10 +284,13 @@ INTEL_INLINE unsigned tx_post(struct weir_txq *txq, const struct weir_pkt *pkts,
 		return 0;
 	before = q->in_flight;
 	while (done < n) {
-		unsigned took = 0;
+		unsigned took;
 
-		if (!full || !(pkts[done].flags & TX_UNCOMMON))
-			took = tx_run(q, &pkts[done], n - done, &sum, &acc);
+		if (full && pkts[done].flags & WEIR_PKT_TX_OFFLOAD)
+			took = q->like.mask ? tx_run(q, &pkts[done], n - done, q->like, &sum, &acc)
+					    : 0;
+		else
+			took = tx_run(q, &pkts[done], n - done, like_plain(), &sum, &acc);
 		/* A run also ends at RS and at the rings' ends: only one that took nothing is stuck. */
 		if (!took && q->free)
 			took = tx_packet(q, &pkts[done], n - done, &sum);

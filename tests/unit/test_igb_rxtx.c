@@ -553,6 +553,64 @@ static void test_tx_offload_invalid(void **state)
 	p[0].flags = 0;
 }
 
+/* What a burst asks for: two tags, nothing, and a tag with a checksum; what is not asked for is noise. */
+static void alike(struct weir_pkt *p, unsigned i)
+{
+	make(p, 1, 200, i);
+	p->hash = i * 0x01010101;
+	p->vlan = i < 8 ? 7 : i < 16 ? 9 : i < 20 ? (uint16_t)i : 7;
+	if (i < 16 || i >= 20)
+		p->flags = WEIR_PKT_VLAN;
+	if (i < 20)
+		return;
+	p->flags |= WEIR_PKT_TX_TCP_CSUM;
+	p->txo.l2_len = 14;
+	p->txo.l3_len = 20;
+	p->txo.mss = (uint16_t)i;
+}
+
+static void test_tx_alike(void **state)
+{
+	struct weir_pkt p[24];
+
+	(void)state;
+	start((struct weir_port_conf){ .offloads = WEIR_OFF_TX_VLAN | WEIR_OFF_TX_CSUM });
+	for (unsigned i = 0; i < 24; i++)
+		alike(&p[i], i);
+	assert_int_equal(weir_tx_post(txq(), p, 24), 24);
+	weir_tx_kick(txq());
+	assert_int_equal(fake.n_frames, 24);
+	assert_int_equal(fake.ctx_descs, 3);
+	for (unsigned i = 0; i < 24; i++) {
+		const struct fake_frame *f = &fake.frames[i];
+		bool tag = i < 16 || i >= 20;
+
+		assert_int_equal(f->len, 200);
+		assert_int_equal(!!(f->cmd & IGB_TXD_VLE), tag);
+		assert_int_equal(f->olinfo, 200u << 14 | (i >= 20 ? IGB_TXD_TXSM : 0));
+		if (tag)
+			assert_int_equal(f->macip >> 16, i < 8 || i >= 20 ? 7 : 9);
+		if (i >= 20)
+			assert_int_equal(f->macip & 0xffff, 14 << 9 | 20);
+	}
+	/* one that ends before its headers do */
+	for (unsigned i = 0; i < 8; i++)
+		alike(&p[i], 20);
+	p[2].len = 53;
+	p[3].len = 54;
+	assert_int_equal(weir_tx_post(txq(), p, 8), 8);
+	weir_tx_kick(txq());
+	assert_int_equal(fake.n_frames, 31);
+	assert_int_equal(fake.ctx_descs, 3);
+	/* as the first were, but the device has another context now */
+	alike(p, 0);
+	assert_int_equal(weir_tx_post(txq(), p, 1), 1);
+	weir_tx_kick(txq());
+	assert_int_equal(fake.ctx_descs, 4);
+	assert_int_equal(fake.frames[31].macip, 7 << 16 | 14 << 9);
+	assert_int_equal(drops(&txq()->stats, WEIR_DROP_TX_INVALID), 1);
+}
+
 /* Progress by one word in memory: the descriptors stay as they are. */
 static void test_tx_head_wb(void **state)
 {
@@ -669,6 +727,7 @@ int main(void)
 		T(test_tx_invalid),
 		T(test_tx_offload),
 		T(test_tx_offload_invalid),
+		T(test_tx_alike),
 		T(test_tx_head_wb),
 		T(test_tx_head_wild),
 		T(test_tx_early_done),

@@ -273,12 +273,36 @@ static void dress(struct weir_pkt *p, unsigned n)
 	}
 }
 
+/* Packets that ask for the same; now and then one does not. */
+static void uniform(struct weir_pkt *p, unsigned n)
+{
+	static const uint16_t flags[] = { WEIR_PKT_VLAN, WEIR_PKT_TX_TCP_CSUM,
+					  WEIR_PKT_TX_UDP_CSUM | WEIR_PKT_VLAN,
+					  WEIR_PKT_TX_IP_CSUM | WEIR_PKT_TX_IPV6, WEIR_PKT_TX_TSO };
+	uint16_t f = flags[rnd(WEIR_ARRAY_SIZE(flags))], vlan = (uint16_t)rnd(3);
+
+	for (unsigned i = 0; i < n; i++) {
+		p[i].flags = f;
+		p[i].vlan = rnd(20) ? vlan : (uint16_t)rnd(3);
+		p[i].hash = (uint32_t)rnd64();
+		p[i].txo.l2_len = 14;
+		p[i].txo.l3_len = rnd(20) ? 20 : (uint8_t)rnd(60);
+		if (!rnd(20))
+			p[i].flags ^= (uint16_t)(1u << rnd(12));
+		if (!rnd(20))
+			p[i].len = (uint16_t)rnd(64);
+	}
+	p[n - 1].flags &= (uint16_t)~WEIR_PKT_MORE;
+}
+
 static void transmit(struct weir_pkt *p, unsigned *have, bool kick)
 {
 	unsigned n = weir_min_u(1 + rnd(64), *have), took = 0;
 
 	if (rnd(2))
 		dress(p, n);
+	else if (rnd(2))
+		uniform(p, n);
 	for (unsigned i = 0; i < n_twins; i++) {
 		unsigned k = weir_tx_post(&twin[i].tx->q, p, n);
 
