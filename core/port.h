@@ -201,6 +201,9 @@ struct weir_port_caps {
  * @rx_intr: prepare RX interrupts
  * @tx_head_wb: have the device report progress of TX queues in one word of memory instead of in
  *              descriptors, where it can
+ * @split_rings: virtio: split rings, although the device offers packed ones
+ * @any_order: virtio: do without VIRTIO_F_IN_ORDER, for a device that promises it and does otherwise
+ *             (which ends the port), or to compare
  * @stall_ms: how long a queue may stand still before weir_port_check() says so; 0 means
  *            WEIR_STALL_MS
  * @arena: where rings are allocated; of the port's handle. Ports without a device need none
@@ -217,6 +220,8 @@ struct weir_port_conf {
 	bool promisc;
 	bool rx_intr;
 	bool tx_head_wb;
+	bool split_rings;
+	bool any_order;
 	unsigned stall_ms;
 	struct weir_arena *arena;
 	struct weir_arena *queue_arena[WEIR_MAX_QUEUES];

@@ -47,6 +47,8 @@ static uint64_t wanted_features(const struct virtio_net *v)
 
 	if (v->packed)
 		f |= VIRTIO_F_RING_PACKED;
+	if (c->any_order)
+		f &= ~VIRTIO_F_IN_ORDER;
 	if (c->offloads & WEIR_OFF_RX_JUMBO)
 		f |= VIRTIO_NET_F_MRG_RXBUF;
 	if (c->offloads & WEIR_OFF_RX_CSUM)
@@ -463,7 +465,7 @@ static int virtio_configure(struct weir_port *p)
 				 "%s: its rings need memory: set weir_port_conf.arena", p->name);
 	c->rx_desc = virtio_pow2(weir_min_u(c->rx_desc, v->rx_size));
 	c->tx_desc = virtio_pow2(weir_min_u(c->tx_desc, v->tx_size));
-	v->packed = (v->offered & VIRTIO_F_RING_PACKED) && !v->prefer_split;
+	v->packed = (v->offered & VIRTIO_F_RING_PACKED) && !c->split_rings;
 	if (!v->path)
 		v->path = virtio_best_path(&v->t->dma);
 	v->promisc = c->promisc;

@@ -449,7 +449,6 @@ int virtio_ctrl_queues(struct virtio_net *v);
  * @offered: features of the device
  * @features: those negotiated by the last start
  * @path: functions that move packets
- * @prefer_split: do not take packed rings although they are offered
  * @max_pairs: queue pairs
  * @rx_size: largest receive ring; @tx_size: largest transmit ring
  * @dev_mtu: largest MTU
@@ -472,7 +471,6 @@ struct virtio_net {
 	uint64_t offered;
 	uint64_t features;
 	const struct virtio_path *path;
-	bool prefer_split;
 	bool packed;
 	bool mac_set;
 	bool promisc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What an application may ask for: bursts too short for a packet, segments past their buffer. Lines. */
+/* What an application may ask for: bursts too short for a packet, segments past their buffer. Rings. */
 #include "virtio_fixture.h"
 
 /* A packet that no burst has room for waits, but not for good. */
@@ -112,12 +112,36 @@ static void test_lines(void **state)
 		    (char *)vq->used->ring - WEIR_CACHE_LINE);
 }
 
+/* Kinds of rings that the device has, and the application does without. */
+static void test_kinds(void **state)
+{
+	struct fix *f = *state;
+	bool packed = f->dev.offered & VIRTIO_F_RING_PACKED;
+
+	f->dev.offered |= VIRTIO_F_IN_ORDER;
+	fix_up(f);
+	for (unsigned i = 0; i < 4; i++) {
+		struct virtio_vq *vq;
+
+		f->conf.split_rings = i & 1;
+		f->conf.any_order = i & 2;
+		assert_int_equal(weir_port_stop(f->port), 0);
+		assert_int_equal(fix_start(f), 0);
+		vq = &fix_net(f)->tx[0].vq;
+		assert_int_equal(vq->packed, packed && !(i & 1));
+		assert_int_equal(vq->in_order, !(i & 2));
+		assert_int_equal(!!(f->dev.accepted & VIRTIO_F_RING_PACKED), vq->packed);
+		assert_int_equal(!!(f->dev.accepted & VIRTIO_F_IN_ORDER), vq->in_order);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROW(test_rx_short_bursts),
 		ROW(test_tx_past_the_buffer),
 		ROW(test_lines),
+		ROW(test_kinds),
 	};
 
 	int failed;

@@ -219,7 +219,7 @@ static void test_features(void **state)
 	assert_int_equal(f->dev.accepted & opt, opt);
 	assert_int_equal(f->dev.accepted & never, 0);
 	weir_port_stop(f->port);
-	fix_net(f)->prefer_split = true;
+	f->conf.split_rings = true;
 	assert_int_equal(fix_start(f), 0);
 	assert_false(fake_packed());
 }
