@@ -57,6 +57,8 @@ struct weir_devio_ops {
  * @as_check: whether it could be mapped at all, reported if not; NULL means yes
  * @as_map: as weir_ioas_map(), arguments checked. Where the backend says @files, of m->fd when that
  *          is a file; -ENOTTY when this kernel cannot, and m->va is NULL
+ * @as_refused: say why @as_map failed so, where the backend knows more than the error; 0 if not.
+ *              Optional
  * @files: see @as_map; other backends find files mapped at m->va
  * @as_copy: as @as_map, of what @from has mapped at @iova; NULL: it is mapped once more
  * @as_unmap: exactly one earlier mapping
@@ -87,6 +89,7 @@ struct weir_backend {
 	bool files;
 	int (*as_check)(struct weir_ioas *as, const struct weir_iova_map *m);
 	int (*as_map)(struct weir_ioas *as, const struct weir_iova_map *m);
+	int (*as_refused)(struct weir_ioas *as, const struct weir_iova_map *m, int err);
 	int (*as_copy)(struct weir_ioas *as, const struct weir_iova_map *m, struct weir_ioas *from,
 		       uint64_t iova);
 	int (*as_unmap)(struct weir_ioas *as, const struct weir_iova_map *m);

@@ -129,6 +129,10 @@ static struct weir_iova_map *new_map(weir_iova_t iova, size_t len, unsigned prot
 
 static int refused(struct weir_ioas *as, const struct weir_iova_map *m, int err)
 {
+	int said = as->be->as_refused ? as->be->as_refused(as, m, err) : 0;
+
+	if (said)
+		return said;
 	return weir_fail(as->iommu->w, err, "map", "mapping %llu KiB at %#llx was refused: %s%s",
 			 (unsigned long long)m->len >> 10, (unsigned long long)m->iova,
 			 weir_strerror(err),

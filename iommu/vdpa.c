@@ -87,15 +87,15 @@ static int vdpa_probe(const struct weir_backend *be, struct weir *w, const char 
 
 /*
  * The kernel reports whatever went wrong with a message as EFAULT. What goes wrong is the limit on
- * locked memory, which it holds root to as well.
+ * locked memory, which it holds root to as well. Return: 0 if it is something else.
  */
-static int why_refused(const struct vdpa_dev *v, uint64_t len)
+static int over_limit(const struct vdpa_dev *v, uint64_t len)
 {
 	struct rlimit rl;
 
 	if (getrlimit(RLIMIT_MEMLOCK, &rl) || rl.rlim_cur == RLIM_INFINITY ||
 	    v->mapped + len <= rl.rlim_cur)
-		return -EFAULT;
+		return 0;
 	return weir_fail(v->w, ENOMEM, "memlock",
 			 "%s: %llu KiB of locked memory are needed, the limit is %llu KiB, and "
 			 "vhost-vdpa makes no exception for root: `ulimit -l unlimited`, or "
@@ -127,8 +127,6 @@ static int user_map(const struct vdpa_user *u, const struct weir_iova_map *m)
 
 	int err = send_iotlb(u->dev, u->asid, &msg);
 
-	if (err == -EFAULT)
-		return why_refused(u->dev, m->len);
 	u->dev->mapped += err ? 0 : m->len;
 	return err;
 }
@@ -145,8 +143,8 @@ static int user_unmap(const struct vdpa_user *u, const struct weir_iova_map *m)
 }
 
 /*
- * Several mappings at once: a device with tables on the chip then takes them in one step. At its end is
- * where such a device fails.
+ * Several mappings at once: a device with tables on the chip then takes them in one step. At its
+ * end is where such a device fails.
  */
 static int batch(const struct vdpa_user *u, uint8_t type)
 {
@@ -171,11 +169,9 @@ static void unmap_upto(const struct vdpa_user *u, const struct weir_iova_map *m,
 static int join(struct weir_ioas *as, struct vdpa_user *u)
 {
 	const struct weir_iova_map *m = as->maps;
-	int err = batch(u, VHOST_IOTLB_BATCH_BEGIN);
+	int err = batch(u, VHOST_IOTLB_BATCH_BEGIN), end;
 
 	if (!err) {
-		int end;
-
 		while (!err && m) {
 			err = user_map(u, m);
 			m = err ? m : m->next;
@@ -185,6 +181,9 @@ static int join(struct weir_ioas *as, struct vdpa_user *u)
 	}
 	if (err) {
 		unmap_upto(u, as->maps, m);
+		end = err == -EFAULT && m ? over_limit(u->dev, m->len) : 0;
+		if (end)
+			return end;
 		return weir_fail(u->dev->w, err, "attach",
 				 "%s: the kernel refused to map what is in its address space: %s",
 				 u->dev->name, weir_strerror(err));
@@ -229,6 +228,15 @@ static int vdpa_as_map(struct weir_ioas *as, const struct weir_iova_map *m)
 		}
 	}
 	return 0;
+}
+
+static int vdpa_as_refused(struct weir_ioas *as, const struct weir_iova_map *m, int err)
+{
+	int said = 0;
+
+	for (struct vdpa_user *u = as->vdpas; u && err == -EFAULT && !said; u = u->next)
+		said = over_limit(u->dev, m->len);
+	return said;
 }
 
 static int vdpa_as_unmap(struct weir_ioas *as, const struct weir_iova_map *m)
@@ -415,6 +423,7 @@ const struct weir_backend weir_backend_vdpa = {
 	.as_create = vdpa_as_create,
 	.as_destroy = vdpa_as_destroy,
 	.as_map = vdpa_as_map,
+	.as_refused = vdpa_as_refused,
 	.as_unmap = vdpa_as_unmap,
 	.as_ranges = vdpa_as_ranges,
 	.dev_open = vdpa_dev_open,

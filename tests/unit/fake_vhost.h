@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A model of the kernel's vhost-vdpa, TUN and vhost-net behind wrapped system calls: it enforces the order of
- * calls, knows what is mapped and what is open, answers control commands, fails the n-th call when told to,
- * and can answer with nonsense. "vdpa:/dev/null" is the vDPA device (that is a device node that everybody
- * has); net/tun and vhost-net are below the folder FK_DEV, which does not exist.
+ * A model of the kernel's vhost-vdpa, TUN and vhost-net behind wrapped system calls: it enforces the
+ * order of calls, knows what is mapped and what is open, answers control commands, fails the n-th
+ * call when told to, and can answer with nonsense. "vdpa:/dev/null" is the vDPA device (that is a
+ * device node that everybody has); net/tun and vhost-net are below the folder FK_DEV, which does not exist.
  */
 #ifndef WEIR_TESTS_FAKE_VHOST_H
 #define WEIR_TESTS_FAKE_VHOST_H
@@ -14,7 +14,7 @@
 #include "nics/nics.h"
 #include "nics/virtio_regs.h"
 
-/* Ahead of <linux/vhost.h>, which brings macros of the same names: there they are the numbers of bits. */
+/* Ahead of <linux/vhost.h>, which brings macros of the same names: there they are numbers of bits. */
 static const uint64_t f_base = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_NET_F_MRG_RXBUF;
 static const uint64_t f_packed = VIRTIO_F_RING_PACKED;
 static const uint64_t f_vdpa = VIRTIO_F_ACCESS_PLATFORM | VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS;
@@ -79,8 +79,9 @@ static struct {
 	bool bells;
 	unsigned long odd_request; /* this one is answered with odd_answer, 8 bytes */
 	uint64_t odd_answer;
-	int odd_errno; /* or fails so */
-	bool no_room;  /* of a device with tables on the chip: it says so at the end of a batch */
+	int odd_errno;	 /* or fails so */
+	bool over_limit; /* on locked memory: no more mappings */
+	bool no_room;	 /* of a device with tables on the chip: it says so at the end of a batch */
 	uint64_t *random; /* answers are noise from this seed */
 	/* failing calls */
 	bool armed;
@@ -177,7 +178,7 @@ static ssize_t fk_iotlb(struct fk_file *f, const struct vhost_msg_v2 *m)
 	}
 	if (m->iotlb.type == VHOST_IOTLB_INVALIDATE)
 		return sizeof(*m);
-	if (f->n_maps == FK_MAPS || m->iotlb.iova < fk.range.first ||
+	if (f->n_maps == FK_MAPS || fk.over_limit || m->iotlb.iova < fk.range.first ||
 	    m->iotlb.iova + m->iotlb.size - 1 > fk.range.last)
 		return fk_err(EFAULT);
 	f->maps[f->n_maps] = m->iotlb;
