@@ -4,6 +4,8 @@
  * ever. What the driver's thread spends is counted in passes that brought something, with pauses
  * between them in which bursts gather, for the driver is faster than the NIC. Packets a second and all
  * cycles of a packet, without pauses, tell how fast both sides are together.
+ *
+ *   nicsim [head]    head: progress of TX by head write-back, and not in descriptors
  */
 #include "tests/bench/bench.h"
 
@@ -143,7 +145,7 @@ static void measure(struct side *s, unsigned burst)
 	print("ixgbe on nicsim: RX + TX, round trip", burst, all);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const unsigned bursts[] = { 1, 4, 32, 64 };
 	struct weir_opts quiet = { .log_level = WEIR_LOG_ERR };
@@ -155,6 +157,7 @@ int main(void)
 	struct weir *h;
 	pid_t pid;
 
+	conf.tx_head_wb = argc > 1 && !strcmp(argv[1], "head");
 	bench_need(mkdtemp(dir) ? 0 : -errno, "temporary folder");
 	snprintf(socket, sizeof(socket), "%s/sock", dir);
 	pid = serve(socket);
