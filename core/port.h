@@ -123,6 +123,11 @@ enum weir_offload {
 	WEIR_OFF_TX_VLAN = 1 << 4,	 /* insert weir_pkt.vlan */
 	WEIR_OFF_RX_JUMBO = 1 << 5,	 /* packets of several segments may arrive */
 	WEIR_OFF_TX_TSO = 1 << 6,	 /* honour TX_TSO */
+	/*
+	 * Packets may arrive with TX_*_CSUM set and checksums unfinished, as a guest hands them over:
+	 * for whoever sends them on through ports with WEIR_OFF_TX_CSUM and nowhere else.
+	 */
+	WEIR_OFF_RX_PARTIAL = 1 << 7,
 };
 
 /* What RSS hashes; a device that cannot do one leaves it out of its capabilities. */

@@ -22,6 +22,8 @@ static void vhost_caps(struct weir_port *p, struct weir_port_caps *c)
 	c->desc_align = 1;
 	c->max_mtu = 9216;
 	c->offloads = WEIR_OFF_RX_JUMBO;
+	if (!(v->o.masked & VIRTIO_NET_F_CSUM))
+		c->offloads |= WEIR_OFF_RX_CSUM | WEIR_OFF_TX_CSUM | WEIR_OFF_RX_PARTIAL;
 	c->max_tx_segs = WEIR_MAX_SEGS;
 	c->rx_intr = true;
 }

@@ -82,6 +82,9 @@ static inline char *vhost_mem_guest(const struct vhost_mem *mem, uint64_t guest,
 	return NULL;
 }
 
+/* What is to be done for each packet: copying; checksums too; that and notes on what is in flight. */
+enum vhost_path { VHOST_PATH_PLAIN, VHOST_PATH_CSUM, VHOST_PATH_EXTRA };
+
 /* A chain that the back end before us has fetched: when, where it is noted, its descriptors if packed. */
 struct vhost_again {
 	uint64_t counter;
@@ -123,7 +126,8 @@ struct vhost_track {
  * @armed: the front end shall kick
  * @hdr_len: bytes in front of each packet
  * @mrg: packets may be spread over several buffers
- * @extra: something has to be done for chains that seldom is: @track
+ * @partial: who receives finishes checksums (VIRTIO_NET_F_GUEST_CSUM)
+ * @path: enum vhost_path
  * @size: descriptors
  * @next_avail: split: chains seen; packed: position in the ring
  * @next_used: the same for what was given back
@@ -142,7 +146,8 @@ struct vhost_ring {
 	bool broken;
 	bool armed;
 	bool mrg;
-	bool extra;
+	bool partial;
+	uint8_t path;
 	uint8_t hdr_len;
 	uint16_t size;
 	uint16_t next_avail, next_used;
@@ -260,11 +265,27 @@ weir_rx_fn vhost_rx;
 weir_tx_fn vhost_tx;
 weir_kick_fn vhost_tx_kick;
 weir_reap_fn vhost_tx_reap;
-/* One burst on a locked ring with @extra, vhost_rxtx_extra.c. */
+/* One burst on a locked ring of another path than the plain one, vhost_rxtx_*.c. */
+unsigned vhost_rx_csum_burst(struct vhost_rxq *q, struct vhost_ring *r, struct weir_pkt *pkts,
+			     unsigned n);
+unsigned vhost_tx_csum_burst(struct vhost_txq *q, struct vhost_ring *r, const struct weir_pkt *pkts,
+			     unsigned n);
 unsigned vhost_rx_extra(struct vhost_rxq *q, struct vhost_ring *r, struct weir_pkt *pkts,
 			unsigned n);
 unsigned vhost_tx_extra(struct vhost_txq *q, struct vhost_ring *r, const struct weir_pkt *pkts,
 			unsigned n);
+
+/* --- checksums (vhost_csum.c) --- */
+
+/* A packet that arrived with @h, which says that its checksum is unfinished. */
+void vhost_rx_csum(const struct weir_rxq *q, const struct virtio_net_hdr *h, struct weir_pkt *p,
+		   unsigned n);
+/*
+ * A packet to be sent that has TX_*_CSUM: finish its checksums, or leave that to whoever receives it
+ * (@partial). Return: false if its header lengths point past its first segment.
+ */
+bool vhost_tx_csum(const struct weir_txq *q, bool partial, const struct weir_pkt *p, unsigned n,
+		   struct virtio_net_hdr *h);
 /* Wish to be kicked or not; the ring is locked. Return: 1 if there is something already. */
 int vhost_ring_arm(struct vhost_ring *r, bool on);
 

@@ -24,9 +24,10 @@
 #define NEXT_US	 10000
 #define RETRY_NS 200000000ull
 
-#define FEATURES                                                                \
-	(VIRTIO_NET_F_MRG_RXBUF | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_VERSION_1 | \
-	 VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | VHOST_USER_F_PROTOCOL_FEATURES)
+#define FEATURES                                                                                  \
+	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MRG_RXBUF |                   \
+	 VIRTIO_F_INDIRECT_DESC | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | \
+	 VHOST_USER_F_PROTOCOL_FEATURES)
 #define PROTOCOL                                                                       \
 	(VHOST_PROTOCOL_F_MQ | VHOST_PROTOCOL_F_REPLY_ACK | VHOST_PROTOCOL_F_NET_MTU | \
 	 VHOST_PROTOCOL_F_RESET_DEVICE | VHOST_PROTOCOL_F_STATUS | VHOST_PROTOCOL_F_INFLIGHT)
@@ -144,6 +145,16 @@ static bool begin_ring(struct vhost_port *v, struct vhost_ring *r)
 	return false;
 }
 
+/* Which of the paths: the one that does what has to be done, and no more. */
+static enum vhost_path path_of(const struct vhost_port *v, const struct vhost_ring *r)
+{
+	bool from = (r - v->ring) % 2;
+	bool csum =
+		from ? v->features & VIRTIO_NET_F_CSUM : v->port.conf.offloads & WEIR_OFF_TX_CSUM;
+
+	return r->track ? VHOST_PATH_EXTRA : csum ? VHOST_PATH_CSUM : VHOST_PATH_PLAIN;
+}
+
 /* The ring is locked. */
 static void update_locked(struct vhost_port *v, struct vhost_ring *r)
 {
@@ -153,12 +164,14 @@ static void update_locked(struct vhost_port *v, struct vhost_ring *r)
 	r->mrg = v->features & VIRTIO_NET_F_MRG_RXBUF;
 	/* 5.1.6.1: legacy drivers without mergeable buffers have a shorter header. */
 	r->hdr_len = r->mrg || v->features & VIRTIO_F_VERSION_1 ? VIRTIO_NET_HDR_LEN : 10;
+	r->partial = v->features & VIRTIO_NET_F_GUEST_CSUM;
 	r->mem = &v->mem;
 	r->size = (uint16_t)r->num;
 	live = r->started && r->enabled && r->num && r->have_area && !r->broken &&
 	       (r->packed || weir_is_pow2(r->num)) && ring_areas(v, r);
 	if (live && !was)
 		live = begin_ring(v, r);
+	r->path = path_of(v, r);
 	__atomic_store_n(&r->live, live, __ATOMIC_RELAXED);
 	if (live)
 		vhost_ring_arm(r, r->armed);

@@ -248,7 +248,6 @@ int vhost_track_begin(struct vhost_port *v, struct vhost_ring *r)
 		return err;
 	}
 	r->track = t;
-	r->extra = true;
 	return err;
 }
 
@@ -256,5 +255,4 @@ void vhost_track_end(struct vhost_ring *r)
 {
 	free(r->track);
 	r->track = NULL;
-	r->extra = false;
 }

@@ -21,7 +21,7 @@
  * @len: bytes in all of them
  * @bad: an address or a length makes no sense; the chain is to be given back unused
  * @write: pieces are for us to write
- * @again: of a ring with @extra: it was left by the back end before us
+ * @again: on the path VHOST_PATH_EXTRA: it was left by the back end before us
  * @pos: likewise, packed: where it begins in the ring
  * @entry, @last: likewise, packed: where it is noted, first and last descriptor
  * @va, @size: a piece

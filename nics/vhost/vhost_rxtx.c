@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Rings as they mostly are, and what leads to the others. */
+#define VHOST_CSUM  0
 #define VHOST_EXTRA 0
 #include "nics/vhost/vhost_rxtx.h"
 
@@ -13,7 +14,9 @@ unsigned vhost_rx(struct weir_rxq *rxq, struct weir_pkt *pkts, unsigned n)
 
 	if (__atomic_load_n(&r->live, __ATOMIC_RELAXED) && vhost_try(r)) {
 		if (r->live)
-			got = r->extra ? vhost_rx_extra(q, r, pkts, n) : rx_burst(q, r, pkts, n);
+			got = r->path == VHOST_PATH_PLAIN  ? rx_burst(q, r, pkts, n)
+			      : r->path == VHOST_PATH_CSUM ? vhost_rx_csum_burst(q, r, pkts, n)
+							   : vhost_rx_extra(q, r, pkts, n);
 		vhost_unlock(r);
 	}
 	weir_count(&rxq->stats.calls, 1);
@@ -34,6 +37,15 @@ static struct vhost_ring *tx_ring(struct vhost_txq *q)
 	return &q->v->ring[2 * (q->base.index < live ? q->base.index : q->base.index % live)];
 }
 
+static unsigned tx_path(struct vhost_txq *q, struct vhost_ring *r, const struct weir_pkt *pkts,
+			unsigned n)
+{
+	if (r->path == VHOST_PATH_PLAIN)
+		return tx_burst(q, r, pkts, n);
+	return r->path == VHOST_PATH_CSUM ? vhost_tx_csum_burst(q, r, pkts, n)
+					  : vhost_tx_extra(q, r, pkts, n);
+}
+
 unsigned vhost_tx(struct weir_txq *txq, const struct weir_pkt *pkts, unsigned n)
 {
 	struct vhost_txq *q = (struct vhost_txq *)txq;
@@ -42,8 +54,7 @@ unsigned vhost_tx(struct weir_txq *txq, const struct weir_pkt *pkts, unsigned n)
 
 	if (r && vhost_try(r)) {
 		if (r->live)
-			sent = r->extra ? vhost_tx_extra(q, r, pkts, weir_min_u(n, BURST))
-					: tx_burst(q, r, pkts, weir_min_u(n, BURST));
+			sent = tx_path(q, r, pkts, weir_min_u(n, BURST));
 		vhost_unlock(r);
 	}
 	weir_count(&txq->stats.calls, 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Packets between the front end's memory and our buffers: a copy each way. Compiled twice: with
- * VHOST_EXTRA 1 for rings that need more than that (@extra in struct vhost_ring), and with 0 for all
- * others, so that these do not pay.
+ * Packets between the front end's memory and our buffers: a copy each way. Compiled once for each enum
+ * vhost_path, so that no ring pays for what another one needs: VHOST_CSUM 1 with checksums,
+ * VHOST_EXTRA 1 with notes on chains in flight.
  */
 #include "nics/vhost/vhost_track.h"
 
@@ -139,8 +139,9 @@ static void take_packet(const struct vhost_rxq *q, const struct vhost_ring *r,
 {
 	struct cursor cur = { .c = c };
 	uint32_t left = c->len - r->hdr_len;
+	struct virtio_net_hdr h = { 0 };
 
-	copy(&cur, NULL, r->hdr_len, false);
+	copy(&cur, VHOST_CSUM ? (char *)&h : NULL, r->hdr_len, false);
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t len = weir_min_u(left, WEIR_BUF_ROOM);
 
@@ -151,6 +152,8 @@ static void take_packet(const struct vhost_rxq *q, const struct vhost_ring *r,
 		copy(&cur, (char *)weir_pkt_data(q->base.dma.va_base, &p[i]), len, false);
 		left -= len;
 	}
+	if (VHOST_CSUM && h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		vhost_rx_csum(&q->base, &h, p, n);
 }
 
 /* Segments that a chain's packet takes, 0 if it is none that could be taken. */
@@ -310,15 +313,16 @@ static void spread(struct merge *m, unsigned *k, struct cursor *cur, uint32_t *u
 	}
 }
 
-static void put_packet(struct vhost_ring *r, struct merge *m, const char *va_base,
-		       const struct weir_pkt *p, unsigned segs, struct vhost_done *done)
+static void put_packet(struct vhost_ring *r, struct merge *m, struct virtio_net_hdr *h,
+		       const char *va_base, const struct weir_pkt *p, unsigned segs,
+		       struct vhost_done *done)
 {
-	struct virtio_net_hdr h = { .num_buffers = weir_le16((uint16_t)m->n) };
 	struct cursor cur = { .c = &m->c[0] };
 	uint32_t used = 0;
 	unsigned k = 0;
 
-	spread(m, &k, &cur, &used, (char *)&h, r->hdr_len);
+	h->num_buffers = weir_le16((uint16_t)m->n);
+	spread(m, &k, &cur, &used, (char *)h, r->hdr_len);
 	for (unsigned i = 0; i < segs; i++)
 		spread(m, &k, &cur, &used, (char *)weir_pkt_data(va_base, &p[i]), p[i].len);
 	for (unsigned i = 0; i < m->n; i++)
@@ -353,6 +357,15 @@ static uint32_t packet_len(const struct weir_pkt *p, unsigned segs)
 	return len;
 }
 
+/* Return: false if the packet cannot be sent. */
+static bool checksums(const struct vhost_txq *q, const struct vhost_ring *r,
+		      const struct weir_pkt *p, unsigned segs, struct virtio_net_hdr *h)
+{
+	return !VHOST_CSUM || !(p->flags & (WEIR_PKT_TX_IP_CSUM | WEIR_PKT_TX_L4_CSUM)) ||
+	       !(q->base.port->conf.offloads & WEIR_OFF_TX_CSUM) ||
+	       vhost_tx_csum(&q->base, r->partial, p, segs, h);
+}
+
 /* Return: 1 sent, 0 no room now, -1 dropped, -2 ring broken. */
 static int tx_one(struct vhost_txq *q, struct vhost_ring *r, const struct weir_pkt *p,
 		  unsigned segs, struct merge *m, struct vhost_done *done)
@@ -360,6 +373,7 @@ static int tx_one(struct vhost_txq *q, struct vhost_ring *r, const struct weir_p
 	uint32_t len = packet_len(p, segs);
 	struct place at = place_of(r);
 	struct weir_qstats *s = &q->base.stats;
+	struct virtio_net_hdr h = { 0 };
 	unsigned before = done->n;
 	int got;
 
@@ -373,10 +387,13 @@ static int tx_one(struct vhost_txq *q, struct vhost_ring *r, const struct weir_p
 		go_back(r, at);
 		return 0;
 	}
+	/* Not before it is sure to go: what is left is offered again, and a sum is made once. */
+	if (got > 0 && !checksums(q, r, p, segs, &h))
+		got = -2;
 	if (got == -1 || !take_all(r, m))
 		return -2;
 	if (got > 0) {
-		put_packet(r, m, q->base.dma.va_base, p, segs, done);
+		put_packet(r, m, &h, q->base.dma.va_base, p, segs, done);
 		weir_count(&s->bytes, len);
 		return 1;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rings with something that is to be done for each chain besides (@extra in struct vhost_ring). */
+/* Rings whose chains in flight are noted. */
+#define VHOST_CSUM  1
 #define VHOST_EXTRA 1
 #include "nics/vhost/vhost_rxtx.h"
 

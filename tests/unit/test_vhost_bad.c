@@ -33,7 +33,7 @@ static void test_bad_messages(void **state)
 		{ "an unknown version", VHOST_USER_SET_OWNER, 2, 0, { 0 }, 0 },
 		{ "a huge payload", VHOST_USER_SET_FEATURES, 1, 0xffffffff, { 0 }, 0 },
 		{ "a payload one too long", VHOST_USER_SET_FEATURES, 1, 269, { 0 }, 0 },
-		{ "features not offered", VHOST_USER_SET_FEATURES, 1, 8, { 1 }, 0 },
+		{ "features not offered", VHOST_USER_SET_FEATURES, 1, 8, { 4 }, 0 },
 		{ "protocol features not offered",
 		  VHOST_USER_SET_PROTOCOL_FEATURES,
 		  1,

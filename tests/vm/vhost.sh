@@ -33,6 +33,7 @@ for ns in A B; do
 	i=$((i + 1))
 	ip netns add $ns
 	dev=$(ls /sys/class/net | grep eth | sort | head -n 1)
+	echo "guest: checksums $(cut -c 1-2 "/sys/class/net/$dev/device/features")"
 	echo "guest: packed $(cut -c 35 "/sys/class/net/$dev/device/features")"
 	ip link set "$dev" netns $ns
 	ip netns exec $ns sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
@@ -113,6 +114,8 @@ run() { # PACKED QUEUES
 	result $? "$name: thousands of frames each way, bit by bit and in order"
 	[ "$(used)" = $((2 * queues)) ]
 	result $? "$name: every queue of both ports received"
+	[ "$(grep -ac "guest: checksums 11" guest.log)" = 2 ]
+	result $? "packed $packed: the guest leaves checksums to us, and takes unfinished ones"
 	grep -aq "20 packets transmitted, 20 packets received" guest.log
 	result $? "$name: 20 of 20 pings"
 	grep -aq "guest: tcp whole" guest.log
