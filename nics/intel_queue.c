@@ -21,7 +21,7 @@ static bool cpu_any(void)
 #ifdef __x86_64__
 static bool cpu_avx2(void)
 {
-	return __builtin_cpu_supports("avx2");
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
 }
 #endif
 

@@ -42,8 +42,8 @@ struct intel_kind {
  * @size: slots, a multiple of 8
  * @next: slot that the device completes next
  * @fill: slot that gets the next buffer; what RDT holds
- * @posted: buffers with the device: slots @next ... @fill - 1. At most @size - 4: RDT equal to RDH
- *          means an empty ring, and what is given is whole lines of four
+ * @posted: buffers with the device: slots @next ... @fill - 1. At most @size - 1: RDT equal to RDH
+ *          means an empty ring. Given are whole lines of four, while there is room for one
  * @batch: refill when so many slots are free
  * @skip: drop up to the end of the packet whose beginning was dropped
  * @hash: RSS types are looked at

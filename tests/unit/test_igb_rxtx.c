@@ -41,6 +41,26 @@ static void test_rx_one(void **state)
 	drop_all(p, 2);
 }
 
+#ifdef __x86_64__
+/* Functions are taken only by a processor that has all that they were compiled for. */
+static void test_processor(void **state)
+{
+	static const char *const needs[] = { "avx2", "bmi" };
+	bool all = true;
+
+	(void)state;
+	open_port();
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(needs); i++) {
+		env_lacks = needs[i];
+		all &= !weir_port_configure(env.port,
+					    &(struct weir_port_conf){ .arena = env.arena }) &&
+		       rxq()->burst != intel_rx_plain_avx2;
+		env_lacks = "";
+	}
+	assert_true(all);
+}
+#endif
+
 /* Many times around rings of several sizes, in bursts of several sizes. */
 static void test_rx_wrap(void **state)
 {
@@ -732,6 +752,9 @@ int main(void)
 		T(test_tx_head_wild),
 		T(test_tx_early_done),
 		T(test_restart),
+#ifdef __x86_64__
+		T(test_processor),
+#endif
 	};
 
 	int failed;
