@@ -300,6 +300,7 @@ struct virtio_rxq {
  * @ind_bufs: buffers of each table, WEIR_MAX_SEGS for each id
  * @net: back pointer
  * @live_post, @live_kick, @live_reap: see virtio_rxq.live_burst
+ * @resumed: where a device that came back went on (virtio_vq_base()), plus 2^32
  */
 struct virtio_txq {
 	struct weir_txq base;
@@ -316,6 +317,7 @@ struct virtio_txq {
 	weir_tx_fn *live_post;
 	weir_kick_fn *live_kick;
 	weir_reap_fn *live_reap;
+	uint64_t resumed;
 };
 
 /**
@@ -461,6 +463,7 @@ int virtio_ctrl_queues(struct virtio_net *v);
  * @ctrl: control queue
  * @lost: the device went away while running, and is waited for
  * @resume: rings go on where they are when it comes back
+ * @stuck: times in a row that it went on and ended again without a packet of some ring sent
  * @left: by queue pair: its owner keeps away from the rings; written by the owner
  * @tx_lost: segments that were with a device when it went away
  * @reconnects: times it came back
@@ -488,6 +491,7 @@ struct virtio_net {
 	struct virtio_ctrl ctrl;
 	bool lost;
 	bool resume;
+	unsigned stuck;
 	bool left[WEIR_MAX_QUEUES];
 	uint64_t tx_lost;
 	uint64_t reconnects;

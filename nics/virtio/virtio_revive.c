@@ -9,7 +9,8 @@
  *
  * Where somebody knows which buffers the device has taken and not given back (notes that it took, or
  * the order of the buffers: virtio_transport_ops.resumes), the rings go on where they are, and
- * nothing is lost; the device may do again what it had done and not given back. Else nobody knows
+ * nothing is lost; the device may do again what it had done and not given back. Unless that is what
+ * it ends of, again and again: then what was with it is given up. Else nobody knows
  * the state of the rings: the owner takes all buffers back and makes them as new in step 2 (only it may
  * touch its cache), and packets that were with the device to be sent are lost, and counted.
  */
@@ -72,11 +73,14 @@ static unsigned away_reap(struct weir_txq *q)
 	return ((struct virtio_txq *)q)->segs;
 }
 
+/* Devices that went on so often without a step forward begin anew. */
+#define STUCK 2
+
 #define SWAP(place, fn) __atomic_store_n(&(place), fn, __ATOMIC_RELEASE)
 
 static bool can_resume(struct virtio_net *v)
 {
-	return v->t->ops->resumes(v->t, virtio_has(v, VIRTIO_F_IN_ORDER));
+	return v->stuck < STUCK && v->t->ops->resumes(v->t, virtio_has(v, VIRTIO_F_IN_ORDER));
 }
 
 /* Each owner is to leave its rings, once more if it has. */
@@ -168,6 +172,24 @@ static void kick_all(struct virtio_net *v)
 		vq_ring_doorbell(&v->tx[i].vq, v->t);
 }
 
+/* It goes on: further than the last time? The owners still keep away. */
+static void note_progress(struct virtio_net *v)
+{
+	bool stuck = false;
+
+	for (unsigned i = 0; i < v->port.conf.n_txq; i++) {
+		struct virtio_txq *q = &v->tx[i];
+		uint32_t base = 0;
+		uint64_t at;
+
+		virtio_vq_base(&q->vq, &base);
+		at = v->resume ? 1ull << 32 | base : 0;
+		stuck |= vq_inflight(&q->vq) && at && at == q->resumed;
+		q->resumed = at;
+	}
+	v->stuck = stuck ? v->stuck + 1 : 0;
+}
+
 static int come_back(struct virtio_net *v)
 {
 	struct virtio_transport *t = v->t;
@@ -232,6 +254,7 @@ int virtio_service(struct weir_port *p)
 		return virtio_failed(p) ? -EIO : 0;
 	v->lost = false;
 	v->reconnects++;
+	note_progress(v);
 	kick_all(v);
 	call_back(v);
 	wake_all(v);
@@ -246,4 +269,5 @@ void virtio_revive_end(struct virtio_net *v)
 	if (v->lost)
 		call_back(v);
 	v->lost = v->resume = false;
+	v->stuck = 0;
 }

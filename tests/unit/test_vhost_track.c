@@ -150,6 +150,40 @@ static void test_next_does_not(void **state)
 	}
 }
 
+/* It ends of what it is given, each time: not for ever. */
+static void test_poison(void **state)
+{
+	struct back b;
+
+	(void)state;
+	for (unsigned packed = 0; packed < 2; packed++) {
+		back_begin(&b, packed ? VIRTIO_F_RING_PACKED : 0, TRACKS, NULL);
+		assert_int_equal(back_port(&b, "", 1), 0);
+		post(&b);
+		for (unsigned i = 0; i < 4; i++) {
+			back_dies(&b);
+			assert_true(back_run(&b, 3000, true));
+			assert_int_equal(xstat(b.fe.port, "tx_lost"), i < 3 ? 0 : POSTED);
+		}
+		/* Who gets forward is not taken for one of those. */
+		post(&b);
+		for (unsigned i = 0; i < 3; i++) {
+			use(&b, packed, i, i > 1 ? 4 : 3 * i, (uint16_t[]){ 1, 0, 4 }[i]);
+			back_dies(&b);
+			assert_true(back_run(&b, 3000, true));
+			assert_int_equal(xstat(b.fe.port, "tx_lost"), POSTED);
+		}
+		assert_int_equal(weir_tx_reap(b.fe.port->txq[0]), 0);
+		/* Nor one that nothing is in flight with. */
+		for (unsigned i = 0; i < 4; i++) {
+			back_dies(&b);
+			assert_true(back_run(&b, 3000, true));
+		}
+		assert_int_equal(b.base[1], packed ? 0x80058005 : 3);
+		back_end(&b);
+	}
+}
+
 /* Rings that begin have no notes of others: another file with each start. Off is off. */
 static void test_start_and_off(void **state)
 {
@@ -351,7 +385,7 @@ int main(void)
 		cmocka_unit_test(test_next_does_not), cmocka_unit_test(test_start_and_off),
 		cmocka_unit_test(test_in_order),      cmocka_unit_test(test_bad_rings),
 		cmocka_unit_test(test_wrong_files),   cmocka_unit_test(test_no_notes),
-		cmocka_unit_test(test_sealed),
+		cmocka_unit_test(test_sealed),	      cmocka_unit_test(test_poison),
 	};
 
 	return cmocka_run_group_tests_name("vhost_track", tests, NULL, NULL);
