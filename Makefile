@@ -116,6 +116,8 @@ UNIT_WRAP_test_nicsim_assign := $(patsubst %,-Wl$(COMMA)--wrap=%,calloc sendmsg 
 
 UNIT_WRAP_test_vhost_sweep := $(patsubst %,-Wl$(COMMA)--wrap=%,calloc aligned_alloc strdup socket \
 	connect bind listen sendmsg recvmsg poll eventfd epoll_create1)
+UNIT_WRAP_test_vhost_revive_sweep := $(patsubst %,-Wl$(COMMA)--wrap=%,socket connect sendmsg recvmsg recv \
+	poll fcntl fstat eventfd)
 UNIT_WRAP_test_virtio_kernel := $(patsubst %,-Wl$(COMMA)--wrap=%,open close ioctl write eventfd \
 	mmap munmap memfd_create calloc aligned_alloc strdup)
 
