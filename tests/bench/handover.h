@@ -20,14 +20,20 @@
 /* A round: about a millisecond. */
 #define HANDOVER_ITEMS (1u << 17)
 
+/* Times that a line goes there and back in a round. */
+#define HANDOVER_LINES 2000u
+
 struct handover {
 	void *ring;
 	sem_t go;
+	/* 0: no ring, but a line that goes to and fro */
 	unsigned bulk;
 	/* The producer runs. */
 	uint32_t ready;
 	/* Objects that did not come in order: a ring that loses something is fast. The consumer's own. */
 	uint64_t wrong weir_cacheline;
+	/* Odd: the producer's turn. */
+	uint32_t line weir_cacheline;
 };
 
 static inline __attribute__((always_inline)) void handover_put(void *ring, unsigned bulk)
@@ -65,6 +71,17 @@ static inline __attribute__((always_inline)) void handover_take(struct handover 
 	}
 }
 
+static void handover_line(uint32_t *line, uint32_t mine)
+{
+	for (unsigned i = 0; i < HANDOVER_LINES; i++) {
+		uint32_t v;
+
+		while (((v = __atomic_load_n(line, __ATOMIC_ACQUIRE)) & 1) != mine)
+			;
+		__atomic_store_n(line, v + 1, __ATOMIC_RELEASE);
+	}
+}
+
 static void *handover_thread(void *arg)
 {
 	struct handover *h = arg;
@@ -73,7 +90,9 @@ static void *handover_thread(void *arg)
 		while (sem_wait(&h->go))
 			;
 		__atomic_store_n(&h->ready, 1, __ATOMIC_RELEASE);
-		if (h->bulk == 1)
+		if (!h->bulk)
+			handover_line(&h->line, 1);
+		else if (h->bulk == 1)
 			handover_put(h->ring, 1);
 		else if (h->bulk == 8)
 			handover_put(h->ring, 8);
@@ -83,7 +102,7 @@ static void *handover_thread(void *arg)
 	return NULL;
 }
 
-/* One round. It begins when the producer is awake. */
+/* One round; operations are objects, or round trips of the line. It begins when the producer is awake. */
 static uint64_t handover(struct handover *h, unsigned bulk)
 {
 	h->bulk = bulk;
@@ -92,6 +111,10 @@ static uint64_t handover(struct handover *h, unsigned bulk)
 	while (!__atomic_load_n(&h->ready, __ATOMIC_ACQUIRE))
 		weir_pause();
 	bench_began = weir_cycles();
+	if (!bulk) {
+		handover_line(&h->line, 0);
+		return HANDOVER_LINES;
+	}
 	if (bulk == 1)
 		handover_take(h, h->ring, 1);
 	else if (bulk == 8)

@@ -65,8 +65,9 @@ static struct rte_ring *ring(const char *name, unsigned flags)
 
 int main(int argc, char **argv)
 {
-	static struct ring_bench bulk[] = { { 1 }, { 8 }, { 32 } };
+	static struct ring_bench bulk[] = { { 1 }, { 8 }, { 32 }, { 0 } };
 	static const struct bench_case cases[] = {
+		{ "a line there and back", "two cores", across, &bulk[3] },
 		{ "ring, two cores", "bulk 1", across, &bulk[0] },
 		{ "ring, two cores", "bulk 8", across, &bulk[1] },
 		{ "ring, two cores", "bulk 32", across, &bulk[2] },
