@@ -293,6 +293,8 @@ int vhost_ring_arm(struct vhost_ring *r, bool on);
 int vhost_service(struct weir_port *p);
 /* End the connection; rings and memory go. @id NULL: without a word. */
 void vhost_disconnect(struct vhost_port *v, const char *id, const char *why);
+/* Whether a ring is live. If none is, nobody is in one any more, and only the control path changes that. */
+bool vhost_any_live(struct vhost_port *v);
 /* Decide anew whether a ring is live. */
 void vhost_ring_update(struct vhost_port *v, struct vhost_ring *r);
 /* A ring as before the first message. */

@@ -219,6 +219,19 @@ static void set_kick(struct vhost_port *v, struct vhost_ring *r, int fd)
 		epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
 }
 
+/* A worker that finds a ring broken says so before it leaves it: wait for that. */
+bool vhost_any_live(struct vhost_port *v)
+{
+	bool live = false;
+
+	for (unsigned i = 0; i < VHOST_RINGS; i++) {
+		vhost_lock(&v->ring[i]);
+		live |= v->ring[i].live;
+		vhost_unlock(&v->ring[i]);
+	}
+	return live;
+}
+
 void vhost_ring_clear(struct vhost_port *v, struct vhost_ring *r)
 {
 	vhost_lock(r);
@@ -243,6 +256,9 @@ static struct vhost_ring *ring_of(struct vhost_port *v, uint32_t index)
 static int set_features(struct vhost_port *v, uint64_t features)
 {
 	if (features & ~offered(v))
+		return -EPROTO;
+	/* What a ring's positions and buffers mean is not changed under it. */
+	if ((features ^ v->features) & ~VHOST_F_LOG_ALL && vhost_any_live(v))
 		return -EPROTO;
 	v->features = features;
 	for (unsigned i = 0; i < VHOST_RINGS; i++) {

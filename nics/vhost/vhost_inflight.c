@@ -53,9 +53,8 @@ int vhost_inflight_set(struct vhost_port *v, const struct vhost_inflight *d,
 
 	if (!describes(d) || fds->n != 1 || d->mmap_off % 8)
 		return -EPROTO;
-	for (unsigned i = 0; i < VHOST_RINGS; i++)
-		if (v->ring[i].live)
-			return -EPROTO;
+	if (vhost_any_live(v))
+		return -EPROTO;
 	err = vhost_mem_map(v->iommu, &new, &r, fds->fd[0]);
 	if (err)
 		return err;

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a front end changes while rings are in use. */
+#include "vhost_peer.h"
+
+/* Packets have been exchanged, and rings stand where only a split ring's numbers can. */
+static void begin(struct peer *p, uint16_t at)
+{
+	char *ring;
+
+	peer_begin(p, false);
+	for (unsigned q = 0; q < 2; q++) {
+		ring = p->mem + AT_RING(q);
+		((struct virtq_avail *)(void *)(ring + AT_AVAIL))->idx = weir_le16(at);
+		((struct virtq_used *)(void *)(ring + AT_USED))->idx = weir_le16(at);
+	}
+	peer_attach(p);
+	for (unsigned q = 0; q < 2; q++) {
+		putnum(p, VHOST_USER_SET_VRING_ENABLE, q, 0);
+		putnum(p, VHOST_USER_SET_VRING_BASE, q, at);
+		putnum(p, VHOST_USER_SET_VRING_ENABLE, q, 1);
+	}
+	service(p);
+	assert_true(linked(p));
+}
+
+/* What a ring's numbers mean does not change under it: position 60000 of a packed one is nowhere. */
+static void test_features_stay(void **state)
+{
+	static const uint64_t change[] = { VIRTIO_F_RING_PACKED, VIRTIO_NET_F_MRG_RXBUF,
+					   VIRTIO_F_VERSION_1 };
+	struct weir_pkt got[4];
+	struct peer p;
+
+	(void)state;
+	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(change); i++) {
+		begin(&p, 60000);
+		put64(&p, VHOST_USER_SET_FEATURES, features(&p) ^ change[i], -1);
+		service(&p);
+		assert_int_equal(weir_rx(p.e.be.port->rxq[0], got, 4), 0);
+		assert_true(is_closed(&p));
+		peer_end(&p);
+	}
+	/* The same again is no change, and once the rings are stopped all may be new. */
+	begin(&p, 60000);
+	put64(&p, VHOST_USER_SET_FEATURES, features(&p), -1);
+	service(&p);
+	assert_false(is_closed(&p));
+	assert_true(linked(&p));
+	for (unsigned q = 0; q < 2; q++)
+		putnum(&p, VHOST_USER_GET_VRING_BASE, q, 0);
+	put64(&p, VHOST_USER_SET_FEATURES, features(&p) ^ VIRTIO_F_RING_PACKED, -1);
+	service(&p);
+	assert_false(is_closed(&p));
+	peer_end(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_features_stay),
+	};
+
+	return cmocka_run_group_tests_name("vhost_live", tests, NULL, NULL);
+}
