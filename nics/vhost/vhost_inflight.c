@@ -175,6 +175,23 @@ static int settle_packed(const struct vhost_ring *r, struct vhost_track *t)
 	return 0;
 }
 
+/*
+ * All places of a batch but the first are written before the driver can see it. Where it never could,
+ * they look used: whoever shows a smaller batch over them would show what stands behind it, too.
+ */
+static void hide_unseen(struct vhost_ring *r, unsigned places)
+{
+	uint16_t pos = r->next_used;
+	bool wrap = r->used_wrap;
+
+	while (places--) {
+		if (packed_used(ring_read16(&r->pdesc[pos].flags), wrap))
+			ring_write16(&r->pdesc[pos].flags,
+				     wrap ? PVIRTQ_DESC_F_AVAIL : PVIRTQ_DESC_F_USED);
+		packed_advance(r, &pos, &wrap, 1);
+	}
+}
+
 static int resume_packed(struct vhost_ring *r, struct vhost_track *t)
 {
 	const volatile struct vhost_packed_region *p = t->packed;
@@ -198,6 +215,7 @@ static int resume_packed(struct vhost_ring *r, struct vhost_track *t)
 	set_order(t);
 	r->next_avail = r->next_used;
 	r->avail_wrap = r->used_wrap = p->used_wrap;
+	hide_unseen(r, t->out);
 	packed_advance(r, &r->next_avail, &r->avail_wrap, t->out);
 	return 0;
 }

@@ -212,6 +212,11 @@ static inline bool packed_avail(uint16_t flags, bool wrap)
 	return !!(flags & PVIRTQ_DESC_F_AVAIL) == wrap && !!(flags & PVIRTQ_DESC_F_USED) != wrap;
 }
 
+static inline bool packed_used(uint16_t flags, bool wrap)
+{
+	return !!(flags & PVIRTQ_DESC_F_AVAIL) == wrap && !!(flags & PVIRTQ_DESC_F_USED) == wrap;
+}
+
 static inline void packed_advance(const struct vhost_ring *r, uint16_t *pos, bool *wrap, unsigned n)
 {
 	*pos = (uint16_t)(*pos + n);

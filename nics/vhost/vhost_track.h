@@ -15,6 +15,7 @@ static inline int track_pop_again(struct vhost_ring *r, struct vhost_chain *c)
 	struct vhost_track *t = r->track;
 	uint16_t i = t->again[t->at].index, num = t->again[t->at].num;
 	struct vhost_desc d;
+	bool more;
 
 	chain_begin(c);
 	c->again = true;
@@ -29,8 +30,9 @@ static inline int track_pop_again(struct vhost_ring *r, struct vhost_chain *c)
 
 		d = (struct vhost_desc){ e->addr, e->len, e->flags, e->id };
 		c->last = i;
+		more = chain_step(r, c, &d);
 		/* All of them belong to it, whatever their flags say. */
-		if (chain_step(r, c, &d) != (c->descs < num))
+		if (more != (c->descs < num))
 			c->bad = true;
 		if (c->descs == num)
 			break;
