@@ -71,7 +71,7 @@ struct virtio_queue_conf {
  *              returned, nor failed
  * @disconnect: end a connection that cannot be used, with the reason
  * @resumes: can rings that were in use go on with the device as they are? (@in_order: it uses buffers
- *           in the order in which it gets them.) Absent, as the others from @begin on, with @service
+ *           in the order in which it gets them, and leaves alone what it has not given back.) Absent, as the others from @begin on, with @service
  * @track: before rings are handed over: there will be @rings of @size descriptors at most, and they go
  *         on (@resume) or begin. Absent where no transport's device wants to know
  * @close: free the transport and what is below it

@@ -8,11 +8,11 @@
  *     hands the rings over, and puts the usual functions back; if that fails half way, 2. comes again.
  *
  * Where somebody knows which buffers the device has taken and not given back (notes that it took, or
- * the order of the buffers: virtio_transport_ops.resumes), the rings go on where they are, and
- * nothing is lost; the device may do again what it had done and not given back. Unless that is what
- * it ends of, again and again: then what was with it is given up. Else nobody knows
- * the state of the rings: the owner takes all buffers back and makes them as new in step 2 (only it may
- * touch its cache), and packets that were with the device to be sent are lost, and counted.
+ * in split rings the order of the buffers: virtio_transport_ops.resumes), the rings go on where they
+ * are, and nothing is lost; the device may do again what it had done and not given back. Unless that is
+ * what it ends of, again and again: then what was with it is given up. Else nobody knows the state
+ * of the rings: the owner takes all buffers back and makes them as new in step 2 (only it may touch its
+ * cache), and packets that were with the device to be sent are lost, and counted.
  */
 #include "nics/virtio/virtio_ring.h"
 
@@ -80,7 +80,10 @@ static unsigned away_reap(struct weir_txq *q)
 
 static bool can_resume(struct virtio_net *v)
 {
-	return v->stuck < STUCK && v->t->ops->resumes(v->t, virtio_has(v, VIRTIO_F_IN_ORDER));
+	/* A packed ring may be half written over with what was used and never shown. */
+	bool in_order = virtio_has(v, VIRTIO_F_IN_ORDER) && !v->packed;
+
+	return v->stuck < STUCK && v->t->ops->resumes(v->t, in_order);
 }
 
 /* Each owner is to leave its rings, once more if it has. */

@@ -114,11 +114,13 @@ int virtio_user_track(struct virtio_transport *t, unsigned rings, unsigned size,
 	struct vhost_msg m = { .req = VHOST_USER_SET_INFLIGHT_FD, .size = sizeof(m.inflight) };
 	int err = 0;
 
-	/* Notes on rings that are new: none. */
+	/* Notes on rings that are new, or in the hands of somebody who takes none: none. */
+	if (!(u->protocol & VHOST_PROTOCOL_F_INFLIGHT)) {
+		forget(u);
+		return 0;
+	}
 	if (!resume && !virtio_user_again(u))
 		forget(u);
-	if (!(u->protocol & VHOST_PROTOCOL_F_INFLIGHT))
-		return 0;
 	if (u->track < 0 || u->track_new) {
 		u->track_new = true;
 		err = get_region(u, rings, size);

@@ -184,6 +184,28 @@ static void test_poison(void **state)
 	}
 }
 
+/*
+ * Notes are good for the back end that comes right after. One that took none, and had the rings as it
+ * used them in order, has left them behind.
+ */
+static void test_old_notes(void **state)
+{
+	struct back b;
+
+	(void)state;
+	back_begin(&b, VIRTIO_F_IN_ORDER, TRACKS, NULL);
+	assert_int_equal(back_port(&b, "", 1), 0);
+	b.protocol &= ~TRACKS;
+	back_dies(&b);
+	assert_true(back_run(&b, 3000, true));
+	b.protocol |= TRACKS;
+	back_dies(&b);
+	assert_true(back_run(&b, 3000, true));
+	assert_int_equal(b.seen[VHOST_USER_GET_INFLIGHT_FD], 2);
+	assert_int_equal(b.seen[VHOST_USER_SET_INFLIGHT_FD], 2);
+	back_end(&b);
+}
+
 /* Rings that begin have no notes of others: another file with each start. Off is off. */
 static void test_start_and_off(void **state)
 {
@@ -207,7 +229,10 @@ static void test_start_and_off(void **state)
 	back_end(&b);
 }
 
-/* Who uses buffers in order needs no notes. */
+/*
+ * Who uses buffers in order needs no notes, unless it writes over what it has not given back yet: in a
+ * packed ring all of a batch but its first place may hold what was used, and not what we offered.
+ */
 static void test_in_order(void **state)
 {
 	struct back b;
@@ -217,16 +242,16 @@ static void test_in_order(void **state)
 		back_begin(&b, VIRTIO_F_IN_ORDER | (packed ? VIRTIO_F_RING_PACKED : 0), 0, NULL);
 		assert_int_equal(back_port(&b, "", 1), 0);
 		post(&b);
-		/* One notice for the first two chains, in packed rings. */
+		/* It dies before it shows the first one. */
 		if (packed)
-			back_use_packed(&b, 1, 0, 1, 0);
+			back_use_packed(&b, 1, 1, 1, 0);
 		else
 			back_use_split(&b, 1, 1, 1, 0);
 		back_dies(&b);
 		assert_true(back_run(&b, 3000, true));
-		assert_int_equal(b.base[1], packed ? 0x80048004 : 2);
-		assert_int_equal(xstat(b.fe.port, "tx_lost"), 0);
-		assert_int_equal(weir_tx_reap(b.fe.port->txq[0]), 1);
+		assert_int_equal(b.base[1], packed ? 0x80008000 : 2);
+		assert_int_equal(xstat(b.fe.port, "tx_lost"), packed ? POSTED : 0);
+		assert_int_equal(weir_tx_reap(b.fe.port->txq[0]), packed ? 0 : 1);
 		back_end(&b);
 	}
 }
@@ -382,10 +407,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rings_go_on),   cmocka_unit_test(test_received_goes_on),
-		cmocka_unit_test(test_next_does_not), cmocka_unit_test(test_start_and_off),
-		cmocka_unit_test(test_in_order),      cmocka_unit_test(test_bad_rings),
-		cmocka_unit_test(test_wrong_files),   cmocka_unit_test(test_no_notes),
-		cmocka_unit_test(test_sealed),	      cmocka_unit_test(test_poison),
+		cmocka_unit_test(test_next_does_not), cmocka_unit_test(test_old_notes),
+		cmocka_unit_test(test_start_and_off), cmocka_unit_test(test_in_order),
+		cmocka_unit_test(test_bad_rings),     cmocka_unit_test(test_wrong_files),
+		cmocka_unit_test(test_no_notes),      cmocka_unit_test(test_sealed),
+		cmocka_unit_test(test_poison),
 	};
 
 	return cmocka_run_group_tests_name("vhost_track", tests, NULL, NULL);
