@@ -15,6 +15,7 @@ static const struct {
 	{ "in-order", VIRTIO_F_IN_ORDER },
 	{ "indirect", VIRTIO_F_INDIRECT_DESC },
 	{ "mergeable", VIRTIO_NET_F_MRG_RXBUF },
+	{ "event-idx", VIRTIO_F_EVENT_IDX },
 	{ "csum", VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM },
 };
 
@@ -89,7 +90,7 @@ static int parse_all(struct weir *w, const char *name, char *text, struct vhost_
 				"%s: \"%s%s%s\" is no option: there are queues=N (1 to %u), "
 				"mac=ADDRESS, server=on|off (front ends), "
 				"client=on|off (back ends) and, to do without a feature, packed, "
-				"in-order, indirect, mergeable, csum and inflight=off",
+				"in-order, indirect, mergeable, event-idx, csum and inflight=off",
 				name, s, eq ? "=" : "", eq ? eq + 1 : "", WEIR_MAX_QUEUES);
 	}
 	return 0;

@@ -183,6 +183,7 @@ struct pvirtq_event_suppress {
 };
 #define RING_EVENT_FLAGS_ENABLE	 0
 #define RING_EVENT_FLAGS_DISABLE 1
+#define RING_EVENT_FLAGS_DESC	 2
 #define RING_EVENT_FLAGS_MASK	 3
 
 /* 2.7.5, 2.8: no ring is larger. */

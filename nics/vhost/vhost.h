@@ -127,6 +127,7 @@ struct vhost_track {
  * @hdr_len: bytes in front of each packet
  * @mrg: packets may be spread over several buffers
  * @partial: who receives finishes checksums (VIRTIO_NET_F_GUEST_CSUM)
+ * @event: VIRTIO_F_EVENT_IDX
  * @path: enum vhost_path
  * @size: descriptors
  * @next_avail: split: chains seen; packed: position in the ring
@@ -147,6 +148,7 @@ struct vhost_ring {
 	bool armed;
 	bool mrg;
 	bool partial;
+	bool event;
 	uint8_t path;
 	uint8_t hdr_len;
 	uint16_t size;

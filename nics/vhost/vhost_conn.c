@@ -24,10 +24,10 @@
 #define NEXT_US	 10000
 #define RETRY_NS 200000000ull
 
-#define FEATURES                                                                                  \
-	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MRG_RXBUF |                   \
-	 VIRTIO_F_INDIRECT_DESC | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | \
-	 VHOST_USER_F_PROTOCOL_FEATURES)
+#define FEATURES                                                                                   \
+	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MRG_RXBUF |                    \
+	 VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | \
+	 VIRTIO_F_IN_ORDER | VHOST_USER_F_PROTOCOL_FEATURES)
 #define PROTOCOL                                                                       \
 	(VHOST_PROTOCOL_F_MQ | VHOST_PROTOCOL_F_REPLY_ACK | VHOST_PROTOCOL_F_NET_MTU | \
 	 VHOST_PROTOCOL_F_RESET_DEVICE | VHOST_PROTOCOL_F_STATUS | VHOST_PROTOCOL_F_INFLIGHT)
@@ -165,6 +165,7 @@ static void update_locked(struct vhost_port *v, struct vhost_ring *r)
 	/* 5.1.6.1: legacy drivers without mergeable buffers have a shorter header. */
 	r->hdr_len = r->mrg || v->features & VIRTIO_F_VERSION_1 ? VIRTIO_NET_HDR_LEN : 10;
 	r->partial = v->features & VIRTIO_NET_F_GUEST_CSUM;
+	r->event = v->features & VIRTIO_F_EVENT_IDX;
 	r->mem = &v->mem;
 	r->size = (uint16_t)r->num;
 	live = r->started && r->enabled && r->num && r->have_area && !r->broken &&

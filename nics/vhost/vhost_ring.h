@@ -323,17 +323,46 @@ static inline void ring_show(struct vhost_ring *r, const struct vhost_done *done
 		ring_write16(&r->used->idx, r->next_used);
 }
 
+/* 2.7.10: whether one of the positions from @old up to @new, without @new, is @event. */
+static inline bool passed(uint16_t event, uint16_t new, uint16_t old)
+{
+	return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
+}
+
+/* 2.8.10: positions of this lap and of the one before, on one line. */
+static inline bool packed_wants(const struct vhost_ring *r, const struct vhost_done *done)
+{
+	uint16_t new = r->next_used, n = (uint16_t)(new - done->head), event;
+	unsigned flags = ring_read16(&r->driver_event->flags) & RING_EVENT_FLAGS_MASK;
+
+	if (flags == RING_EVENT_FLAGS_DISABLE)
+		return false;
+	if (!r->event || flags != RING_EVENT_FLAGS_DESC)
+		return true;
+	weir_dma_rmb();
+	event = ring_read16(&r->driver_event->desc);
+	if (new <= done->head)
+		n = (uint16_t)(n + r->size);
+	return passed((uint16_t)((event & 0x7fff) - (event >> 15 == r->used_wrap ? 0 : r->size)),
+		      new, (uint16_t)(new - n));
+}
+
+/* With VIRTIO_F_EVENT_IDX each side says, behind its ring, at which position it wants to hear. */
+static inline bool split_wants(const struct vhost_ring *r, const struct vhost_done *done)
+{
+	if (r->event)
+		return passed(ring_read16(&r->avail->ring[r->size]), r->next_used,
+			      (uint16_t)(r->next_used - done->n));
+	return !(ring_read16(&r->avail->flags) & VIRTQ_AVAIL_F_NO_INTERRUPT);
+}
+
 /* Call the front end, if it wants that. */
-static inline void ring_call(const struct vhost_ring *r)
+static inline void ring_call(const struct vhost_ring *r, const struct vhost_done *done)
 {
 	bool want;
 
 	weir_mb();
-	if (r->packed)
-		want = (ring_read16(&r->driver_event->flags) & RING_EVENT_FLAGS_MASK) !=
-		       RING_EVENT_FLAGS_DISABLE;
-	else
-		want = !(ring_read16(&r->avail->flags) & VIRTQ_AVAIL_F_NO_INTERRUPT);
+	want = r->packed ? packed_wants(r, done) : split_wants(r, done);
 	if (want && r->call >= 0)
 		eventfd_write(r->call, 1);
 }

@@ -75,16 +75,40 @@ unsigned vhost_tx_reap(struct weir_txq *q)
 
 /* --- interrupts --- */
 
+/*
+ * With VIRTIO_F_EVENT_IDX a split ring has no flag for it: a position that has been passed is not
+ * reached again for a whole turn of the index.
+ */
+static void arm_split(struct vhost_ring *r, bool on)
+{
+	__le16 *avail_event = (__le16 *)(void *)&r->used->ring[r->size];
+
+	if (r->event)
+		ring_write16(avail_event, (uint16_t)(r->next_avail - !on));
+	ring_write16(&r->used->flags, on || r->event ? 0 : VIRTQ_USED_F_NO_NOTIFY);
+}
+
+static void arm_packed(struct vhost_ring *r, bool on)
+{
+	unsigned ask = r->event ? RING_EVENT_FLAGS_DESC : RING_EVENT_FLAGS_ENABLE;
+
+	if (on && r->event) {
+		ring_write16(&r->device_event->desc,
+			     (uint16_t)(r->next_avail | r->avail_wrap << 15));
+		weir_dma_wmb();
+	}
+	ring_write16(&r->device_event->flags, (uint16_t)(on ? ask : RING_EVENT_FLAGS_DISABLE));
+}
+
 int vhost_ring_arm(struct vhost_ring *r, bool on)
 {
 	r->armed = on;
 	if (!r->live)
 		return 0;
 	if (r->packed)
-		ring_write16(&r->device_event->flags,
-			     on ? RING_EVENT_FLAGS_ENABLE : RING_EVENT_FLAGS_DISABLE);
+		arm_packed(r, on);
 	else
-		ring_write16(&r->used->flags, on ? 0 : VIRTQ_USED_F_NO_NOTIFY);
+		arm_split(r, on);
 	if (!on) {
 		if (r->kick >= 0)
 			vhost_eventfd_drain(r->kick);

@@ -69,7 +69,7 @@ static void flush(struct vhost_ring *r, const struct vhost_done *done)
 	ring_show(r, done);
 	if (VHOST_EXTRA && r->track)
 		track_shown(r, done->n);
-	ring_call(r);
+	ring_call(r, done);
 }
 
 /* Put the chain that was popped last back: it did not fit. */

@@ -32,6 +32,7 @@ struct peer {
 	char *mem;
 	bool packed;
 	uint64_t protocol; /* features of it */
+	uint64_t more;	   /* features besides */
 	int inflight_fd;   /* -1: none is sent */
 	struct vhost_inflight inflight;
 };
@@ -52,6 +53,7 @@ static inline void peer_connect(struct peer *p)
 static inline void peer_make(struct peer *p, bool packed)
 {
 	p->sock = p->inflight_fd = -1;
+	p->more = 0;
 	p->protocol = VHOST_PROTOCOL_F_MQ | VHOST_PROTOCOL_F_REPLY_ACK;
 	p->packed = packed;
 	p->memfd = memfd_create("guest", MFD_CLOEXEC);
@@ -134,7 +136,7 @@ static inline void put_area(struct peer *p, uint32_t index, uint64_t user)
 static inline uint64_t features(const struct peer *p)
 {
 	return VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VHOST_USER_F_PROTOCOL_FEATURES |
-	       VIRTIO_NET_F_MRG_RXBUF | (p->packed ? VIRTIO_F_RING_PACKED : 0);
+	       VIRTIO_NET_F_MRG_RXBUF | (p->packed ? VIRTIO_F_RING_PACKED : 0) | p->more;
 }
 
 /* Memory in two regions that touch in guest addresses and lie apart in the file. */

@@ -115,7 +115,7 @@ run() { # PACKED QUEUES
 	[ "$(used)" = $((2 * queues)) ]
 	result $? "$name: every queue of both ports received"
 	[ "$(grep -ac "guest: checksums 11" guest.log)" = 2 ]
-	result $? "packed $packed: the guest leaves checksums to us, and takes unfinished ones"
+	result $? "$name: the guest leaves checksums to us, and takes unfinished ones"
 	grep -aq "20 packets transmitted, 20 packets received" guest.log
 	result $? "$name: 20 of 20 pings"
 	grep -aq "guest: tcp whole" guest.log
