@@ -504,6 +504,13 @@ static int serve(struct vhost_port *v, struct vhost_msg *m, struct vhost_fds *fd
 	case VHOST_USER_RESET_OWNER:
 	case VHOST_USER_NET_SET_MTU:
 		return 0;
+	case VHOST_USER_SET_LOG_BASE:
+		return weir_fail(
+			v->port.w, EOPNOTSUPP, "vhost-no-log",
+			"%s: the front end wants to know what is written to its memory, for "
+			"live migration; that is not kept: move the guest while it is off, "
+			"or unplug this NIC first",
+			v->port.name);
 	default:
 		return -EOPNOTSUPP;
 	}
