@@ -187,7 +187,7 @@ static int rx_one(struct vhost_rxq *q, struct vhost_ring *r, struct weir_pkt *pk
 		  unsigned max, struct vhost_done *done)
 {
 	struct place at = place_of(r);
-	uint32_t bufs[WEIR_MAX_SEGS];
+	uint32_t bufs[WEIR_MAX_SEGS] = { 0 };
 	struct vhost_chain c;
 	unsigned n;
 	int got = pop(r, &c);
