@@ -23,6 +23,13 @@ static bool cpu_avx2(void)
 {
 	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
 }
+
+static bool cpu_avx512(void)
+{
+	return cpu_avx2() && __builtin_cpu_supports("avx512f") &&
+	       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+	       __builtin_cpu_supports("avx512vl");
+}
 #endif
 
 #define PATH(s)                                                           \
@@ -31,6 +38,7 @@ static bool cpu_avx2(void)
 
 const struct intel_path intel_paths[] = {
 #ifdef __x86_64__
+	{ .name = "avx512", .usable = cpu_avx512, PATH(_avx512) },
 	{ .name = "avx2", .usable = cpu_avx2, PATH(_avx2) },
 #endif
 	{ .name = "scalar", .usable = cpu_any, PATH(_scalar) },

@@ -256,6 +256,7 @@ void intel_tx_mark(struct intel_txq *q, unsigned slot);
 INTEL_PATH_FNS(_scalar);
 INTEL_PATH_FNS(_phys);
 INTEL_PATH_FNS(_avx2);
+INTEL_PATH_FNS(_avx512);
 
 static inline struct intel_rxq *intel_rxq_of(struct weir_rxq *q)
 {
@@ -285,6 +286,8 @@ static inline uint64_t intel_rx_status(const struct intel_rxq *q, unsigned slot)
 
 /* Four descriptors: a cache line. */
 #define INTEL_GROUP 4
+/* Two of these, where a processor can. */
+#define INTEL_WIDE 8
 
 /* Padding is the device's, but from this length on only (82576 8.12.1, 82599 7.2.1.2). */
 #define TX_MIN_LEN 17

@@ -141,6 +141,47 @@ INTEL_INLINE const uint32_t *rx_alloc(struct weir_cache *c, uint32_t *own, unsig
 	return &c->buf[c->n];
 }
 
+#ifdef INTEL_AVX512
+#include "nics/intel_avx512.h"
+#else
+
+/* Two groups at a time, all or nothing; here nothing. Return: whether it was done. */
+INTEL_INLINE bool wide_rx(const volatile union intel_rx_desc *d, const uint32_t *bufs, uint32_t rxe,
+			  struct weir_pkt *p, intel_acc *acc)
+{
+	(void)d;
+	(void)bufs;
+	(void)rxe;
+	(void)p;
+	(void)acc;
+	return false;
+}
+
+INTEL_INLINE bool wide_fill(volatile union intel_rx_desc *d, uint32_t *bufs, const uint32_t *from,
+			    struct xlate x)
+{
+	(void)d;
+	(void)bufs;
+	(void)from;
+	(void)x;
+	return false;
+}
+
+INTEL_INLINE bool wide_tx(volatile struct intel_tx_desc *d, uint32_t *bufs,
+			  const struct weir_pkt *p, struct xlate x, const struct intel_like *l,
+			  intel_acc *acc)
+{
+	(void)d;
+	(void)bufs;
+	(void)p;
+	(void)x;
+	(void)l;
+	(void)acc;
+	return false;
+}
+
+#endif
+
 /*
  * Blocks go off the stack straight into the ring, and end with a line of descriptors, so that no line
  * is written twice, and the device fetches whole ones. Return: see struct intel_path.
@@ -159,7 +200,10 @@ INTEL_INLINE unsigned rx_fill(struct intel_rxq *q)
 		want -= (slot + want) % INTEL_GROUP;
 		n = want;
 		from = rx_alloc(q->q.cache, bufs, &n);
-		for (i = 0; i + INTEL_GROUP <= n; i += INTEL_GROUP)
+		for (i = 0; i + INTEL_WIDE <= n; i += INTEL_WIDE)
+			if (!wide_fill(&d[i], &bufs[i], &from[i], x))
+				break;
+		for (; i + INTEL_GROUP <= n; i += INTEL_GROUP)
 			group_fill(&d[i], &bufs[i], &from[i], x);
 		for (; weir_unlikely(i < n); i++)
 			rx_post(&d[i], &bufs[i], from[i], x);
@@ -229,7 +273,14 @@ INTEL_INLINE unsigned rx_groups(const struct intel_rxq *q, unsigned slot, unsign
 
 	if (weir_unlikely(q->skip))
 		return 0;
-	for (left = most; left >= INTEL_GROUP; left -= INTEL_GROUP) {
+	left = most;
+	while (!meta && left >= INTEL_WIDE && wide_rx(d, bufs, rxe, p, acc)) {
+		d += INTEL_WIDE;
+		bufs += INTEL_WIDE;
+		p += INTEL_WIDE;
+		left -= INTEL_WIDE;
+	}
+	for (; left >= INTEL_GROUP; left -= INTEL_GROUP) {
 		k = group_rx(q, d, bufs, rxe, p, acc, meta);
 		if (weir_unlikely(k < INTEL_GROUP))
 			return most - left + k;

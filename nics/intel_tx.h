@@ -124,8 +124,14 @@ INTEL_INLINE unsigned tx_run(struct intel_txq *q, const struct weir_pkt *p, unsi
 	n = weir_min_u(n, q->size - (unsigned)q->buf_tail);
 	/* A packet of many segments may have gone past the limit; its end then had RS. */
 	n = weir_min_u(n, TX_RS_EVERY - (unsigned)q->rs_descs);
-	for (left = n; left >= INTEL_GROUP && group_tx(d, bufs, p, x, &l, acc);
-	     left -= INTEL_GROUP) {
+	left = n;
+	while (left >= INTEL_WIDE && wide_tx(d, bufs, p, x, &l, acc)) {
+		d += INTEL_WIDE;
+		bufs += INTEL_WIDE;
+		p += INTEL_WIDE;
+		left -= INTEL_WIDE;
+	}
+	for (; left >= INTEL_GROUP && group_tx(d, bufs, p, x, &l, acc); left -= INTEL_GROUP) {
 		d += INTEL_GROUP;
 		bufs += INTEL_GROUP;
 		p += INTEL_GROUP;
