@@ -161,7 +161,7 @@ $(BUILD)/bench/peer-%: tests/bench/peer/%.c tests/bench/peer/peer.h tests/bench/
 		$$($(PKG_CONFIG) --libs libdpdk)
 
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(BENCH_SRC:%.c=$(BUILD)/obj/%.d) \
-	$(wildcard $(BUILD)/obj/tests/vm/programs/*.d)
+	$(wildcard $(BUILD)/obj/tests/vm/programs/*.d $(BUILD)/obj/tests/interop/*.d)
 
 # --- the two commands ---
 
