@@ -729,6 +729,48 @@ static void test_restart(void **state)
 	}
 }
 
+/* Nothing of what was before a stop is left over: in the midst of packets on both sides. */
+static void test_restart_forgets(void **state)
+{
+	uint8_t data[64] = { 0 };
+	struct weir_pkt p[80];
+
+	(void)state;
+	open_port();
+	for (unsigned n = 5; n <= 80; n += 5) {
+		struct weir_port_conf c = { .offloads = WEIR_OFF_TX_VLAN, .tx_head_wb = n > 40 };
+
+		if (n == 5 || n == 45)
+			assert_int_equal(try_start(c), 0);
+		/* Posted, a context among them, with reports asked for and without; not kicked. */
+		for (unsigned k = 0; k < n; k++) {
+			make(&p[k], 1, 60, k);
+			p[k].flags = k & 1 ? 0 : WEIR_PKT_VLAN;
+		}
+		assert_int_equal(weir_tx_post(txq(), p, n), n);
+		/* The first half of a packet, of which nothing may come. */
+		assert_true(fake_rx_seg(0, data, 64, 0, 0, 0));
+		assert_int_equal(weir_rx(rxq(), p, 8), 0);
+		assert_int_equal(weir_port_stop(env.port), 0);
+		assert_int_equal(env.cache->n + weir_pool_available(env.pool), BUFS);
+		assert_int_equal(weir_port_start(env.port), 0);
+		assert_true(fake_rx(0, data, 64));
+		assert_int_equal(weir_rx(rxq(), p, 8), 1);
+		p[0].flags = WEIR_PKT_VLAN;
+		assert_int_equal(weir_tx_post(txq(), p, 1), 1);
+		fake.ctx_descs = 0;
+		fake.tx_stuck = true;
+		weir_tx_kick(txq());
+		assert_int_equal(weir_tx_reap(txq()), 1);
+		fake.tx_stuck = false;
+		fake_tx(0);
+		assert_int_equal(fake.ctx_descs, 1);
+		assert_int_equal(weir_tx_reap(txq()), 0);
+		if (n == 40)
+			assert_int_equal(weir_port_stop(env.port), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -752,6 +794,7 @@ int main(void)
 		T(test_tx_head_wild),
 		T(test_tx_early_done),
 		T(test_restart),
+		T(test_restart_forgets),
 #ifdef __x86_64__
 		T(test_processor),
 #endif
