@@ -22,18 +22,20 @@ void pcap_plain_open(struct pcap_plain *r, pcap_t *in)
 {
 	FILE *f = pcap_file(in);
 	int fd = f ? fileno(f) : -1, snap = pcap_snapshot(in);
+	/* Standard input may be a file that others have read from: its header is not at its start. */
+	off_t at = f ? ftello(f) - (off_t)sizeof(struct pcap_head) : -1;
 	struct pcap_head h;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) ||
-	    pread(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h))
+	if (at < 0 || fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) ||
+	    pread(fd, &h, sizeof(h), at) != (ssize_t)sizeof(h))
 		return;
 	if ((h.magic != MAGIC_US && h.magic != MAGIC_NS) || h.major != 2 || h.minor != 4 ||
 	    h.link != DLT_EN10MB || snap <= 0)
 		return;
 	r->fd = fd;
 	r->limit = weir_min_u((unsigned)snap, PCAP_CHUNK - (unsigned)sizeof(struct pcap_record));
-	r->off = sizeof(h);
+	r->off = at + (off_t)sizeof(h);
 	r->on = true;
 }
 

@@ -391,6 +391,39 @@ static void test_pcap_hostile(void **state)
 	free(file);
 }
 
+/* Standard input may have been read from: what is played begins where it stands. */
+static void test_pcap_in_the_middle(void **state)
+{
+	static const unsigned lens[] = { 100, 200 };
+	const unsigned skip = 24 + 16 + 100;
+	struct weir_pkt got[4];
+	int old = dup(0), fd;
+	char both[1024];
+	ssize_t n;
+
+	(void)state;
+	write_in(lens, 2);
+	/* Twice the same, the second time without its first frame. */
+	fd = open(in, O_RDWR | O_CLOEXEC);
+	n = read(fd, both, sizeof(both));
+	assert_true(n > (ssize_t)skip);
+	assert_int_equal(write(fd, both, 24), 24);
+	assert_int_equal(write(fd, both + skip, (size_t)n - skip), n - (ssize_t)skip);
+	assert_int_equal(lseek(fd, n, SEEK_SET), n);
+	assert_int_equal(dup2(fd, 0), 0);
+	close(fd);
+	start("pcap:-");
+	assert_int_equal(weir_rx(port->rxq[0], got, 4), 1);
+	assert_int_equal(got[0].len, 200);
+	weir_pkt_free(cache, got, 1);
+	assert_int_equal(weir_rx(port->rxq[0], got, 4), 0);
+	weir_port_close(port);
+	port = NULL;
+	dup2(old, 0);
+	close(old);
+	clearerr(stdin);
+}
+
 static void test_wrong_link_type(void **state)
 {
 	pcap_t *dead = pcap_open_dead(DLT_RAW, 100);
@@ -416,6 +449,7 @@ int main(void)
 		T(test_pcap_hostile),
 		T(test_pcap_no_buffers),
 		T(test_pcap_post),
+		T(test_pcap_in_the_middle),
 		T(test_wrong_link_type),
 		T(test_pcap_cut_short),
 		T(test_pcap_short_bursts),
