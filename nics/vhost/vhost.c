@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -35,12 +36,15 @@ static void vhost_unconfigure(struct weir_port *p)
 	for (unsigned i = 0; i < WEIR_MAX_QUEUES; i++) {
 		if (v->rxq[i].epoll >= 0)
 			close(v->rxq[i].epoll);
-		v->rxq[i].epoll = -1;
+		if (v->rxq[i].wake >= 0)
+			close(v->rxq[i].wake);
+		v->rxq[i].epoll = v->rxq[i].wake = -1;
 	}
 }
 
 static int configure_rxq(struct vhost_port *v, unsigned i)
 {
+	struct epoll_event e = { .events = EPOLLIN };
 	struct vhost_rxq *q = &v->rxq[i];
 
 	q->base = (struct weir_rxq){ .burst = vhost_rx,
@@ -51,7 +55,12 @@ static int configure_rxq(struct vhost_port *v, unsigned i)
 	q->v = v;
 	v->port.rxq[i] = &q->base;
 	q->epoll = epoll_create1(EPOLL_CLOEXEC);
-	return q->epoll < 0 ? -errno : 0;
+	if (q->epoll < 0)
+		return -errno;
+	q->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (q->wake < 0 || epoll_ctl(q->epoll, EPOLL_CTL_ADD, q->wake, &e))
+		return -errno;
+	return 0;
 }
 
 static int vhost_configure(struct weir_port *p)
@@ -166,6 +175,8 @@ static int set_armed(struct weir_port *p, unsigned q, bool on)
 
 	vhost_lock(r);
 	has = vhost_ring_arm(r, on);
+	if (!on)
+		vhost_eventfd_drain(vhost_of(p)->rxq[q].wake);
 	vhost_unlock(r);
 	return has;
 }
@@ -244,7 +255,7 @@ static int vhost_open(struct weir_iommu *iommu, const char *name, const char *re
 	for (unsigned i = 0; i < VHOST_RINGS; i++)
 		v->ring[i].kick = v->ring[i].call = -1;
 	for (unsigned i = 0; i < WEIR_MAX_QUEUES; i++)
-		v->rxq[i].epoll = -1;
+		v->rxq[i].epoll = v->rxq[i].wake = -1;
 	err = prepare(v, w, name, rest);
 	if (!err)
 		err = weir_port_init(&v->port, w, &vhost_ops, name);

@@ -202,7 +202,8 @@ struct vhost_rxq {
 	struct weir_rxq base;
 	struct vhost_ring *ring;
 	struct vhost_port *v;
-	int epoll; /* wraps the ring's kick, which comes and goes */
+	int epoll; /* wraps the ring's kick, which comes and goes, and @wake */
+	int wake;  /* ours: the ring has become live with something in it */
 };
 
 struct vhost_txq {

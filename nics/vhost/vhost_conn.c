@@ -155,6 +155,13 @@ static enum vhost_path path_of(const struct vhost_port *v, const struct vhost_ri
 	return r->track ? VHOST_PATH_EXTRA : csum ? VHOST_PATH_CSUM : VHOST_PATH_PLAIN;
 }
 
+/* Whoever sleeps on a queue is to look at its ring. The fd is our own: nobody else can fill it. */
+static void wake(struct vhost_port *v, unsigned ring)
+{
+	if (ring % 2 && ring / 2 < v->port.conf.n_rxq)
+		eventfd_write(v->rxq[ring / 2].wake, 1);
+}
+
 /* The ring is locked. */
 static void update_locked(struct vhost_port *v, struct vhost_ring *r)
 {
@@ -174,8 +181,9 @@ static void update_locked(struct vhost_port *v, struct vhost_ring *r)
 		live = begin_ring(v, r);
 	r->path = path_of(v, r);
 	__atomic_store_n(&r->live, live, __ATOMIC_RELAXED);
-	if (live)
-		vhost_ring_arm(r, r->armed);
+	/* What it holds may have been kicked for long ago, or not at all. */
+	if (live && vhost_ring_arm(r, r->armed))
+		wake(v, (unsigned)(r - v->ring));
 	/* Where it stands is where it goes on. */
 	if (was && !live)
 		r->base = r->packed ? r->next_avail | (unsigned)r->avail_wrap << 15 |

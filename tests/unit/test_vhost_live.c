@@ -2,6 +2,8 @@
 /* What a front end changes while rings are in use. */
 #include "vhost_peer.h"
 
+#include <poll.h>
+
 /* Packets have been exchanged, and rings stand where only a split ring's numbers can. */
 static void begin(struct peer *p, uint16_t at)
 {
@@ -54,10 +56,38 @@ static void test_features_stay(void **state)
 	peer_end(&p);
 }
 
+/* Who sleeps until a ring has something finds it there when the ring gets live, kicked or not. */
+static void test_sleeper(void **state)
+{
+	struct pollfd f = { .events = POLLIN };
+	struct weir_pkt got[4];
+	struct peer p;
+
+	(void)state;
+	for (unsigned k = 0; k < 2; k++) {
+		struct d d = { DATA, 72, 0, 0 };
+
+		peer_begin(&p, k);
+		f.fd = weir_port_rx_intr_fd(p.e.be.port, 0);
+		assert_int_equal(weir_port_rx_intr_arm(p.e.be.port, 0), 0);
+		assert_int_equal(poll(&f, 1, 0), 0);
+		offer(&p, 1, &d, 1);
+		peer_attach(&p);
+		service(&p);
+		assert_int_equal(poll(&f, 1, 0), 1);
+		weir_port_rx_intr_disarm(p.e.be.port, 0);
+		assert_int_equal(weir_rx(p.e.be.port->rxq[0], got, 4), 1);
+		weir_pkt_free(p.e.be.cache, got, 1);
+		assert_int_equal(poll(&f, 1, 0), 0);
+		peer_end(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_features_stay),
+		cmocka_unit_test(test_sleeper),
 	};
 
 	return cmocka_run_group_tests_name("vhost_live", tests, NULL, NULL);
