@@ -86,7 +86,9 @@ WEIR_API void weir_cache_spill(struct weir_cache *c, unsigned room);
 static inline void weir_buf_copy(uint32_t *to, const uint32_t *from, unsigned n)
 {
 	if (n == 1) {
+#ifndef __clang__
 		__asm__("" : "+r"(to));
+#endif
 		*to = *from;
 		return;
 	}
