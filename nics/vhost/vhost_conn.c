@@ -32,6 +32,13 @@
 	(VHOST_PROTOCOL_F_MQ | VHOST_PROTOCOL_F_REPLY_ACK | VHOST_PROTOCOL_F_NET_MTU | \
 	 VHOST_PROTOCOL_F_RESET_DEVICE | VHOST_PROTOCOL_F_STATUS | VHOST_PROTOCOL_F_INFLIGHT)
 
+static bool is_full(int eventfd)
+{
+	struct pollfd f = { .fd = eventfd, .events = POLLOUT };
+
+	return poll(&f, 1, 0) >= 0 && !(f.revents & POLLOUT);
+}
+
 /*
  * A front end can make an eventfd blocking again and fill it: then a worker hangs in its call, with
  * the ring locked. Nothing that could be written to it in another way would not (eventfds take
@@ -40,9 +47,7 @@
  */
 bool vhost_ring_unblock(struct vhost_ring *r)
 {
-	struct pollfd f = { .fd = r->call, .events = POLLOUT };
-
-	if (r->call < 0 || poll(&f, 1, 0) < 0 || f.revents & POLLOUT)
+	if (r->call < 0 || !is_full(r->call))
 		return false;
 	vhost_eventfd_drain(r->call);
 	return true;
@@ -194,7 +199,9 @@ static void update_locked(struct vhost_port *v, struct vhost_ring *r)
 		vhost_track_end(r);
 	if (live && r->owed && r->call >= 0) {
 		r->owed = false;
-		eventfd_write(r->call, 1);
+		/* Nobody could set us free, and whoever has it full is woken anyway. */
+		if (!is_full(r->call))
+			eventfd_write(r->call, 1);
 	}
 }
 

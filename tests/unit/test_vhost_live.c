@@ -2,7 +2,9 @@
 /* What a front end changes while rings are in use. */
 #include "vhost_peer.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 
 /* Packets have been exchanged, and rings stand where only a split ring's numbers can. */
 static void begin(struct peer *p, uint16_t at)
@@ -83,11 +85,60 @@ static void test_sleeper(void **state)
 	}
 }
 
+struct flags {
+	int fd, stop;
+};
+
+static void *keep_blocking(void *arg)
+{
+	struct flags *f = arg;
+
+	while (!__atomic_load_n(&f->stop, __ATOMIC_RELAXED))
+		fcntl(f->fd, F_SETFL, O_RDWR);
+	return NULL;
+}
+
+/* A call that is owed for the back end before us is not waited for: who has it full is woken anyway. */
+static void test_owed_call(void **state)
+{
+	struct vhost_split_region *s;
+	pthread_t t;
+	struct peer p;
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		struct flags f = { 0 };
+
+		peer_begin(&p, false);
+		p.protocol |= VHOST_PROTOCOL_F_INFLIGHT;
+		p.inflight =
+			(struct vhost_inflight){ .mmap_size = 8192, .queues = 2, .size = RINGSIZE };
+		p.inflight_fd = memfd_create("region", MFD_CLOEXEC);
+		assert_int_equal(ftruncate(p.inflight_fd, 8192), 0);
+		s = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, p.inflight_fd, 0);
+		assert_true(s != MAP_FAILED);
+		*s = (struct vhost_split_region){ .version = 1, .desc_num = RINGSIZE };
+		assert_int_equal(eventfd_write(p.call[0], UINT64_MAX - 1), 0);
+		f.fd = p.call[0];
+		assert_int_equal(pthread_create(&t, NULL, keep_blocking, &f), 0);
+		peer_attach(&p);
+		alarm(20);
+		service(&p);
+		alarm(0);
+		assert_true(linked(&p));
+		__atomic_store_n(&f.stop, 1, __ATOMIC_RELAXED);
+		pthread_join(t, NULL);
+		munmap(s, 8192);
+		peer_end(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_features_stay),
 		cmocka_unit_test(test_sleeper),
+		cmocka_unit_test(test_owed_call),
 	};
 
 	return cmocka_run_group_tests_name("vhost_live", tests, NULL, NULL);
