@@ -267,6 +267,7 @@ static int pcap_start(struct weir_port *p)
 static void pcap_stop(struct weir_port *p)
 {
 	struct pcap_port *pp = (struct pcap_port *)p;
+	int err;
 
 	if (pp->rxq.broken)
 		weir_log(p->w, WEIR_LOG_WARN, "file-read",
@@ -275,10 +276,13 @@ static void pcap_stop(struct weir_port *p)
 	pp->rxq.broken = false;
 	if (pp->out)
 		flush_chunk(&pp->txq);
-	if (pp->out && (pcap_dump_flush(pp->out) || ferror(pcap_dump_file(pp->out))) &&
-	    !weir_port_set_failed(p))
-		weir_fail(p->w, errno, "file-write", "%s: writing the file: %s", p->name,
-			  weir_strerror(errno));
+	err = pp->out && pcap_dump_flush(pp->out) ? errno : 0;
+	/* What failed earlier has left a mark on the stream, but no errno that could be trusted now. */
+	if (pp->out && !err && ferror(pcap_dump_file(pp->out)))
+		err = EIO;
+	if (err && !weir_port_set_failed(p))
+		weir_fail(p->w, err, "file-write", "%s: writing the file: %s", p->name,
+			  weir_strerror(err));
 }
 
 static void pcap_port_close(struct weir_port *p)
