@@ -152,10 +152,6 @@ static inline __attribute__((always_inline)) unsigned weir_spsc_push(struct weir
 
 /**
  * weir_spsc_pop() - take up to @n elements, oldest first; the consumer thread only
- *
- * Pauses for a moment (weir_pause(), some 50 cycles) before it looks whether there are more than it knows
- * of, also when there are none.
- *
  * Return: how many there were.
  */
 static inline __attribute__((always_inline)) unsigned weir_spsc_pop(struct weir_ring *r, void *objs,
@@ -165,8 +161,6 @@ static inline __attribute__((always_inline)) unsigned weir_spsc_pop(struct weir_
 	uint32_t have = r->cons.claim - pos;
 
 	if (weir_unlikely(have < n)) {
-		/* Caught up: each look takes the line from the producer, a moment later it brings more. */
-		weir_pause();
 		r->cons.claim = __atomic_load_n(&r->prod.pos, __ATOMIC_ACQUIRE);
 		have = r->cons.claim - pos;
 		n = weir_min_u(n, have);
