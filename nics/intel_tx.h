@@ -89,24 +89,6 @@ static inline uint64_t tx_hi(unsigned len, const struct intel_like *l)
 	return l->hi | INTEL_TXD_PAYLEN(len) | len;
 }
 
-#ifndef INTEL_AVX2
-
-/* A group of packets as descriptors. Return: false, and nothing done, if any is not alike. */
-INTEL_INLINE bool group_tx(volatile struct intel_tx_desc *d, uint32_t *bufs,
-			   const struct weir_pkt *p, struct xlate x, const struct intel_like *l,
-			   intel_acc *acc)
-{
-	(void)d;
-	(void)bufs;
-	(void)p;
-	(void)x;
-	(void)l;
-	(void)acc;
-	return false;
-}
-
-#endif
-
 /*
  * Packets that are alike, up to the first that is not, or that asks for RS, or the end of either ring.
  * Return: packets written.

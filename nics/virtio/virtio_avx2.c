@@ -13,37 +13,9 @@
 #endif
 
 #include "nics/virtio/virtio_avx2.h"
-#include "nics/virtio/virtio_rxtx.h"
 
-unsigned virtio_rx_split_avx2(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
-{
-	return rx_plain((struct virtio_rxq *)q, pkts, n, false);
-}
-
-unsigned virtio_rx_packed_avx2(struct weir_rxq *q, struct weir_pkt *pkts, unsigned n)
-{
-	return rx_plain((struct virtio_rxq *)q, pkts, n, true);
-}
-
-unsigned virtio_tx_split_avx2(struct weir_txq *q, const struct weir_pkt *pkts, unsigned n)
-{
-	return tx_post((struct virtio_txq *)q, pkts, n, false);
-}
-
-unsigned virtio_tx_packed_avx2(struct weir_txq *q, const struct weir_pkt *pkts, unsigned n)
-{
-	return tx_post((struct virtio_txq *)q, pkts, n, true);
-}
-
-unsigned virtio_reap_split_avx2(struct weir_txq *q)
-{
-	return tx_reap((struct virtio_txq *)q, false);
-}
-
-unsigned virtio_reap_packed_avx2(struct weir_txq *q)
-{
-	return tx_reap((struct virtio_txq *)q, true);
-}
+#define VIRTIO_FN(name) name##_avx2
+#include "nics/virtio/virtio_row.h"
 
 #ifdef __clang__
 #pragma clang attribute pop
