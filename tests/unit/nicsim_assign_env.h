@@ -10,7 +10,7 @@
 #include "apps/nicsim/vuser.h"
 #include "apps/nicsim/wire.h"
 #include "nics/nics.h"
-#include "unit.h"
+#include "sweep.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -26,41 +26,15 @@
 
 /* --- failing the n-th call --- */
 
-static struct {
-	pthread_t client;
-	const char *kind;
-	bool on, server; /* who is to fail */
-	unsigned seen, fail;
-	int err;
-} sweep;
-
-static bool fails(const char *kind)
-{
-	if (!sweep.on || !sweep.kind || strcmp(kind, sweep.kind) != 0 ||
-	    !pthread_equal(pthread_self(), sweep.client) == !sweep.server)
-		return false;
-	if (++sweep.seen != sweep.fail)
-		return false;
-	errno = sweep.err;
-	return true;
-}
-
-#define WRAP(ret, bad, name, args, pass)                          \
-	ret __real_##name args;                                   \
-	ret __wrap_##name args;                                   \
-	ret __wrap_##name args                                    \
-	{                                                         \
-		return fails(#name) ? (bad) : __real_##name pass; \
-	}
-
-WRAP(void *, NULL, calloc, (size_t n, size_t size), (n, size))
-WRAP(ssize_t, -1, sendmsg, (int fd, const struct msghdr *m, int f), (fd, m, f))
-WRAP(ssize_t, -1, recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f))
-WRAP(int, -sweep.err, dma_pasid_add, (struct dma * d, uint32_t p), (d, p))
-WRAP(int, -sweep.err, dma_pasid_del, (struct dma * d, uint32_t p), (d, p))
-WRAP(int, -sweep.err, dma_unmap, (struct dma * d, uint64_t a, uint64_t n), (d, a, n))
-WRAP(int, -sweep.err, dma_map,
-     (struct dma * d, uint64_t a, uint64_t n, unsigned p, int fd, uint64_t o), (d, a, n, p, fd, o))
+SWEEP_WRAP(void *, NULL, calloc, (size_t n, size_t size), (n, size))
+SWEEP_WRAP(ssize_t, -1, sendmsg, (int fd, const struct msghdr *m, int f), (fd, m, f))
+SWEEP_WRAP(ssize_t, -1, recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f))
+SWEEP_WRAP(int, -sweep.error, dma_pasid_add, (struct dma * d, uint32_t p), (d, p))
+SWEEP_WRAP(int, -sweep.error, dma_pasid_del, (struct dma * d, uint32_t p), (d, p))
+SWEEP_WRAP(int, -sweep.error, dma_unmap, (struct dma * d, uint64_t a, uint64_t n), (d, a, n))
+SWEEP_WRAP(int, -sweep.error, dma_map,
+	   (struct dma * d, uint64_t a, uint64_t n, unsigned p, int fd, uint64_t o),
+	   (d, a, n, p, fd, o))
 
 /* --- the NIC, in a thread of its own --- */
 
@@ -155,20 +129,17 @@ static inline void server_stop(void)
 	weir_close(server.w);
 }
 
-static inline void sweep_begin(const char *kind, bool in_server, int err, unsigned fail)
+/* From now on calls of this thread, or of the NIC's, count. */
+static inline void fail_begin(const char *kind, bool in_server, int err, unsigned fail)
 {
-	sweep.client = pthread_self();
 	nic_hold();
-	sweep.kind = kind;
-	sweep.server = in_server;
-	sweep.err = err;
-	sweep.seen = 0;
-	sweep.fail = fail;
+	sweep_begin(&(struct sweep_kind){ kind, err }, fail);
+	sweep.others = in_server;
 	sweep.on = true;
 	nic_let_go();
 }
 
-static inline void sweep_end(void)
+static inline void fail_end(void)
 {
 	nic_hold();
 	sweep.on = false;

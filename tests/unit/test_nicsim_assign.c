@@ -233,9 +233,9 @@ static void test_move(void **state)
 	}
 	/* A server that refuses any of it leaves the queue where it is. */
 	for (unsigned n = 1; n <= 2; n++) {
-		sweep_begin("dma_map", true, ENOMEM, n);
+		fail_begin("dma_map", true, ENOMEM, n);
 		assert_int_equal(weir_iodev_pasid_move(d, pasid, next), -ENOMEM);
-		sweep_end();
+		fail_end();
 		assert_ptr_equal(weir_iodev_pasid_ioas(d, pasid), was);
 		assert_int_equal(pasids(), TENANTS);
 		assert_int_equal(weir_ioas_devices(next), 0);
@@ -394,9 +394,9 @@ static void test_two_pairs(void **state)
 	assert_int_equal(weir_queue_release(&a[0]), 0);
 	assert_maps(a[1].pasid, 1);
 	/* What is mapped already is refused to the next pair: that one is not attached either. */
-	sweep_begin("dma_map", true, ENOMEM, 1);
+	fail_begin("dma_map", true, ENOMEM, 1);
 	assert_int_equal(weir_queue_assign(c.port, 1, c.t[0].as, c.t[0].arena, 0, &a[0]), -ENOMEM);
-	sweep_end();
+	fail_end();
 	assert_int_equal(pasids(), 1);
 	assert_maps(a[1].pasid, 1);
 	assert_int_equal(weir_ioas_devices(c.t[0].as), 1);
@@ -554,7 +554,7 @@ static int life(const struct kind *k, unsigned fail)
 	server_start(20);
 	client_open();
 	fds = unit_fds();
-	sweep_begin(k->name, k->server, k->err, fail);
+	fail_begin(k->name, k->server, k->err, fail);
 	for (; done < TENANTS && !err; done++)
 		err = assign(done, 0);
 	if (err && !k->fatal) {
@@ -569,7 +569,7 @@ static int life(const struct kind *k, unsigned fail)
 		e = weir_queue_release(&c.t[i].a);
 		err = err ? err : e;
 	}
-	sweep_end();
+	fail_end();
 	if (!k->fatal)
 		assert_int_equal(pasids(), 0);
 	assert_true(unit_fds() <= fds);

@@ -12,52 +12,24 @@
 #include "nics/virtio/virtio_user.c"
 #include "nics/virtio/virtio_user_msg.c"
 
+#include "sweep.h"
 #include "vhost_back.h"
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-static struct {
-	pthread_t thread;
-	bool on;
-	unsigned seen, fail;
-	int error;
-	const char *kind;
-} sweep;
+SWEEP_WRAP(int, -1, socket, (int d, int t, int p), (d, t, p))
+SWEEP_WRAP(int, -1, connect, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
+SWEEP_WRAP(ssize_t, -1, sendmsg, (int fd, const struct msghdr *m, int f), (fd, m, f))
+SWEEP_WRAP(ssize_t, -1, recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f))
+SWEEP_WRAP(ssize_t, -1, recv, (int fd, void *p, size_t n, int f), (fd, p, n, f))
+SWEEP_WRAP(int, -1, poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms))
+SWEEP_WRAP(int, -1, fcntl, (int fd, int cmd, long arg), (fd, cmd, arg))
+SWEEP_WRAP(int, -1, fstat, (int fd, struct stat *st), (fd, st))
+SWEEP_WRAP(int, -1, eventfd, (unsigned v, int f), (v, f))
 
-static bool fails(const char *kind)
-{
-	if (!sweep.on || !pthread_equal(pthread_self(), sweep.thread) || strcmp(kind, sweep.kind))
-		return false;
-	if (++sweep.seen != sweep.fail)
-		return false;
-	errno = sweep.error;
-	return true;
-}
-
-#define WRAP(ret, name, args, pass)                            \
-	ret __real_##name args;                                \
-	ret __wrap_##name args;                                \
-	ret __wrap_##name args                                 \
-	{                                                      \
-		return fails(#name) ? -1 : __real_##name pass; \
-	}
-
-WRAP(int, socket, (int d, int t, int p), (d, t, p))
-WRAP(int, connect, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
-WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *m, int f), (fd, m, f))
-WRAP(ssize_t, recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f))
-WRAP(ssize_t, recv, (int fd, void *p, size_t n, int f), (fd, p, n, f))
-WRAP(int, poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms))
-WRAP(int, fcntl, (int fd, int cmd, long arg), (fd, cmd, arg))
-WRAP(int, fstat, (int fd, struct stat *st), (fd, st))
-WRAP(int, eventfd, (unsigned v, int f), (v, f))
-
-static const struct kind {
-	const char *name;
-	int error;
-} kinds[] = {
+static const struct sweep_kind kinds[] = {
 	{ "socket", EMFILE },	{ "connect", EACCES }, { "connect", EAGAIN },
 	{ "sendmsg", EPIPE },	{ "sendmsg", EAGAIN }, { "sendmsg", EINTR },
 	{ "recvmsg", EINTR },	{ "recvmsg", EAGAIN }, { "recvmsg", ECONNRESET },
@@ -97,7 +69,7 @@ static void go_and_come(struct back *b)
 }
 
 /* Return: the first error. */
-static int life(const struct kind *k, unsigned fail, bool sweep_open)
+static int life(const struct sweep_kind *k, unsigned fail, bool sweep_open)
 {
 	unsigned fds = unit_fds();
 	struct back b;
@@ -105,11 +77,7 @@ static int life(const struct kind *k, unsigned fail, bool sweep_open)
 
 	back_begin(&b, VIRTIO_F_RING_PACKED, VHOST_PROTOCOL_F_INFLIGHT | VHOST_PROTOCOL_F_STATUS,
 		   NULL);
-	sweep.kind = k->name;
-	sweep.error = k->error;
-	sweep.seen = 0;
-	sweep.fail = fail;
-	sweep.thread = pthread_self();
+	sweep_begin(k, fail);
 	sweep.on = sweep_open;
 	err = back_port(&b, "", 1);
 	sweep.on = false;
@@ -124,10 +92,10 @@ static int life(const struct kind *k, unsigned fail, bool sweep_open)
 	return err;
 }
 
-static void sweep_all(bool sweep_open)
+static void sweep_lives(bool sweep_open)
 {
 	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(kinds); i++) {
-		const struct kind *k = &kinds[i];
+		const struct sweep_kind *k = &kinds[i];
 		unsigned n, failed = 0;
 
 		assert_int_equal(life(k, 0, sweep_open), 0);
@@ -149,13 +117,13 @@ static void sweep_all(bool sweep_open)
 static void test_open(void **state)
 {
 	(void)state;
-	sweep_all(true);
+	sweep_lives(true);
 }
 
 static void test_come_back(void **state)
 {
 	(void)state;
-	sweep_all(false);
+	sweep_lives(false);
 }
 
 int main(void)

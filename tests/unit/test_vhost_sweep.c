@@ -3,55 +3,27 @@
  * The life of both ends of vhost-user with the n-th system call or allocation failing, for every n.
  * The calls are wrapped by the linker (see the Makefile); those of the serving thread are left alone.
  */
+#include "sweep.h"
 #include "vhost_env.h"
 
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-static struct {
-	pthread_t thread;
-	bool on;
-	unsigned seen, fail;
-	int error;
-	const char *kind;
-} sweep;
+SWEEP_WRAP(void *, NULL, calloc, (size_t n, size_t size), (n, size))
+SWEEP_WRAP(void *, NULL, aligned_alloc, (size_t a, size_t size), (a, size))
+SWEEP_WRAP(char *, NULL, strdup, (const char *s), (s))
+SWEEP_WRAP(int, -1, socket, (int d, int t, int p), (d, t, p))
+SWEEP_WRAP(int, -1, connect, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
+SWEEP_WRAP(int, -1, bind, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
+SWEEP_WRAP(int, -1, listen, (int fd, int n), (fd, n))
+SWEEP_WRAP(ssize_t, -1, sendmsg, (int fd, const struct msghdr *m, int f), (fd, m, f))
+SWEEP_WRAP(ssize_t, -1, recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f))
+SWEEP_WRAP(int, -1, poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms))
+SWEEP_WRAP(int, -1, eventfd, (unsigned v, int f), (v, f))
+SWEEP_WRAP(int, -1, epoll_create1, (int f), (f))
 
-static bool fails(const char *kind)
-{
-	if (!sweep.on || !pthread_equal(pthread_self(), sweep.thread) || strcmp(kind, sweep.kind))
-		return false;
-	if (++sweep.seen != sweep.fail)
-		return false;
-	errno = sweep.error;
-	return true;
-}
-
-#define WRAP(ret, bad, name, args, pass)                          \
-	ret __real_##name args;                                   \
-	ret __wrap_##name args;                                   \
-	ret __wrap_##name args                                    \
-	{                                                         \
-		return fails(#name) ? (bad) : __real_##name pass; \
-	}
-
-WRAP(void *, NULL, calloc, (size_t n, size_t size), (n, size))
-WRAP(void *, NULL, aligned_alloc, (size_t a, size_t size), (a, size))
-WRAP(char *, NULL, strdup, (const char *s), (s))
-WRAP(int, -1, socket, (int d, int t, int p), (d, t, p))
-WRAP(int, -1, connect, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
-WRAP(int, -1, bind, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
-WRAP(int, -1, listen, (int fd, int n), (fd, n))
-WRAP(ssize_t, -1, sendmsg, (int fd, const struct msghdr *m, int f), (fd, m, f))
-WRAP(ssize_t, -1, recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f))
-WRAP(int, -1, poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms))
-WRAP(int, -1, eventfd, (unsigned v, int f), (v, f))
-WRAP(int, -1, epoll_create1, (int f), (f))
-
-static const struct kind {
-	const char *name;
-	int error;
-} kinds[] = {
+static const struct sweep_kind kinds[] = {
 	{ "calloc", ENOMEM },	   { "aligned_alloc", ENOMEM }, { "strdup", ENOMEM },
 	{ "socket", EMFILE },	   { "connect", EACCES },	{ "bind", EACCES },
 	{ "listen", EACCES },	   { "sendmsg", ECONNRESET },	{ "sendmsg", EINTR },
@@ -105,36 +77,10 @@ static int life(void)
 	return err;
 }
 
-static int run(const struct kind *k, unsigned fail)
-{
-	sweep.kind = k->name;
-	sweep.error = k->error;
-	sweep.seen = 0;
-	sweep.fail = fail;
-	sweep.thread = pthread_self();
-	return life();
-}
-
 static void test_sweep(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(kinds); i++) {
-		unsigned n, failed = 0;
-
-		assert_int_equal(run(&kinds[i], 0), 0);
-		n = sweep.seen;
-		assert_true(n > 0);
-		for (unsigned fail = 1; fail <= n; fail++) {
-			int err = run(&kinds[i], fail);
-
-			if (err && kinds[i].error == EINTR)
-				fail_msg("%s %u interrupted: %d (%s)", kinds[i].name, fail, err,
-					 said.text);
-			failed += err != 0;
-		}
-		if (kinds[i].error != EINTR && !failed)
-			fail_msg("none of %u %s that failed made a difference", n, kinds[i].name);
-	}
+	sweep_all(kinds, WEIR_ARRAY_SIZE(kinds), life);
 }
 
 int main(void)
