@@ -3,34 +3,19 @@
  * Files that were handed in: /dev/iommu, cdevs, memory. What is not right is refused with a
  * sentence, every one of them is closed in the end, and each call on the way fails in turn.
  */
-#include "fake_vfio.h"
-
-static struct weir *w;
-static struct weir_iommu *iommu;
-static unsigned fds_before, maps_before;
+#include "iommu_env.h"
 
 static int setup(void **state)
 {
 	(void)state;
 	fv_begin();
-	fds_before = unit_fds();
-	maps_before = unit_maps();
-	w = fs_weir();
-	assert_int_equal(weir_iommu_open(w, &iommu), 0);
-	return 0;
+	return env_begin();
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	weir_iommu_close(iommu);
-	weir_close(w);
-	fv_check_empty();
-	assert_int_equal(fv_maps(), 0);
-	assert_int_equal(unit_fds(), fds_before);
-	assert_int_equal(unit_maps(), maps_before);
-	fs_end();
-	return 0;
+	return env_end();
 }
 
 /* What the launcher opens. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* IOMMUFD's page tables and PASIDs on a model of the kernel: who shares which, and what is left. */
-#include "fake_vfio.h"
+#include "iommu_env.h"
 
 #include "iommu/hwpt.h"
 #include "iommu/internal.h"
@@ -8,10 +8,6 @@
 /* VT-d as QEMU 11 has it with scalable-mode=on: see the kernel's line "DMAR: dmar0". */
 #define CAP_2M_1G (1ull << 34 | 1ull << 35 | 47ull << 16)
 #define ECAP_SM	  (1ull << 40 | 1ull << 43 | 1ull << 46)
-
-static struct weir *w;
-static struct weir_iommu *iommu;
-static unsigned fds_before, maps_before;
 
 static int setup(void **state)
 {
@@ -21,40 +17,13 @@ static int setup(void **state)
 	fake.vtd_ecap = ECAP_SM;
 	for (unsigned i = 0; i < FV_DEVS; i++)
 		fake.devs[i].pasid_log2 = 20;
-	fds_before = unit_fds();
-	maps_before = unit_maps();
-	w = fs_weir();
-	assert_int_equal(weir_iommu_open(w, &iommu), 0);
-	return 0;
+	return env_begin();
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	weir_iommu_close(iommu);
-	weir_close(w);
-	fv_check_empty();
-	assert_int_equal(unit_fds(), fds_before);
-	assert_int_equal(unit_maps(), maps_before);
-	fs_end();
-	return 0;
-}
-
-static int try_open(unsigned i, enum weir_mode mode, struct weir_iodev **d)
-{
-	char dir[PATH_MAX];
-
-	*d = NULL;
-	assert_int_equal(weir_pci_sysdev(w, fv_bdf[i], dir, sizeof(dir)), 0);
-	return weir_iodev_open(iommu, dir, mode, d);
-}
-
-static struct weir_iodev *open_dev(unsigned i)
-{
-	struct weir_iodev *d;
-
-	assert_int_equal(try_open(i, WEIR_MODE_CDEV, &d), 0);
-	return d;
+	return env_end();
 }
 
 static struct weir_ioas *space(void)
@@ -89,7 +58,7 @@ static void test_hw_info(void **state)
 	for (unsigned i = 0; i < WEIR_ARRAY_SIZE(rows); i++) {
 		fake.vtd_cap = rows[i].cap;
 		fake.vtd_ecap = rows[i].ecap;
-		d = open_dev(0);
+		d = open_dev(0, WEIR_MODE_CDEV);
 		assert_int_equal(weir_iodev_hw_info(d, &hi), 0);
 		assert_int_equal(hi.type, WEIR_HW_VTD);
 		assert_int_equal(hi.raw[0], rows[i].cap);
@@ -105,7 +74,7 @@ static void test_hw_info(void **state)
 		weir_iodev_close(d);
 	}
 	fake.vtd_cap = 0;
-	d = open_dev(0);
+	d = open_dev(0, WEIR_MODE_CDEV);
 	assert_int_equal(weir_iodev_hw_info(d, &hi), 0);
 	assert_int_equal(hi.type, WEIR_HW_NONE);
 	assert_int_equal(hi.page_sizes, 4096);
@@ -121,7 +90,7 @@ static void test_hw_info_missing(void **state)
 
 	(void)state;
 	fake.no_hw_info = true;
-	d = open_dev(0);
+	d = open_dev(0, WEIR_MODE_CDEV);
 	assert_int_equal(weir_iodev_hw_info(d, &hi), -EOPNOTSUPP);
 	assert_said("hw-info");
 	weir_iodev_close(d);
@@ -155,7 +124,7 @@ static void test_no_pasids(void **state)
 
 		fake.no_hw_info = rows[i].no_info;
 		fake.vtd_ecap = rows[i].ecap;
-		d = open_dev(0);
+		d = open_dev(0, WEIR_MODE_CDEV);
 		assert_int_equal(weir_iodev_attach(d, as), 0);
 		/* On the IOAS itself: no table of ours. */
 		assert_int_equal(fv_live_hwpts(), 0);
@@ -183,7 +152,7 @@ static unsigned pt_of(unsigned dev, uint32_t pasid)
 static void test_three_domains(void **state)
 {
 	struct weir_ioas *a1 = space(), *a2 = space(), *a3 = space();
-	struct weir_iodev *d1 = open_dev(0), *d2 = open_dev(2);
+	struct weir_iodev *d1 = open_dev(0, WEIR_MODE_CDEV), *d2 = open_dev(2, WEIR_MODE_CDEV);
 	char why[WEIR_WHY_LEN];
 	uint32_t x, y;
 
@@ -220,7 +189,7 @@ static void test_three_domains(void **state)
 /* A device behind another IOMMU cannot share the table, but it can share the address space. */
 static void test_two_iommus(void **state)
 {
-	struct weir_iodev *d1 = open_dev(0), *d2 = open_dev(2);
+	struct weir_iodev *d1 = open_dev(0, WEIR_MODE_CDEV), *d2 = open_dev(2, WEIR_MODE_CDEV);
 	struct weir_ioas *as = space();
 	uint32_t x;
 
@@ -240,7 +209,7 @@ static void test_two_iommus(void **state)
 /* A kernel that knows PASIDs but makes no tables for them: the device works without. */
 static void test_no_tables_for_pasids(void **state)
 {
-	struct weir_iodev *d = open_dev(0);
+	struct weir_iodev *d = open_dev(0, WEIR_MODE_CDEV);
 	struct weir_ioas *as = space();
 	char why[WEIR_WHY_LEN];
 	uint32_t x;

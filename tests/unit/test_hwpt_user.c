@@ -1,37 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Page tables that the application makes: nesting, page requests, written pages; on the model. */
-#include "fake_vfio.h"
+#include "iommu_env.h"
 
 #include "iommu/hwpt.h"
 #include "iommu/internal.h"
 
-static struct weir *w;
-static struct weir_iommu *iommu;
 static struct weir_iodev *dev;
 static struct weir_ioas *as;
-static unsigned fds_before, maps_before;
 
 static const struct weir_hwpt_opts under = { .flags = WEIR_HWPT_NEST_PARENT };
-
-static int open_dev(enum weir_mode mode, struct weir_iodev **d)
-{
-	char dir[PATH_MAX];
-
-	*d = NULL;
-	assert_int_equal(weir_pci_sysdev(w, fv_bdf[0], dir, sizeof(dir)), 0);
-	return weir_iodev_open(iommu, dir, mode, d);
-}
 
 static int setup(void **state)
 {
 	(void)state;
 	fv_begin();
 	fake.devs[0].pasid_log2 = 8;
-	fds_before = unit_fds();
-	maps_before = unit_maps();
-	w = fs_weir();
-	assert_int_equal(weir_iommu_open(w, &iommu), 0);
-	assert_int_equal(open_dev(WEIR_MODE_CDEV, &dev), 0);
+	env_begin();
+	assert_int_equal(try_open(0, WEIR_MODE_CDEV, &dev), 0);
 	assert_int_equal(weir_ioas_create(iommu, WEIR_MODE_CDEV, &as), 0);
 	return 0;
 }
@@ -40,14 +25,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	weir_iodev_close(dev);
-	weir_iommu_close(iommu);
-	weir_close(w);
-	fv_check_empty();
-	assert_false(fake.faults.alive);
-	assert_int_equal(unit_fds(), fds_before);
-	assert_int_equal(unit_maps(), maps_before);
-	fs_end();
-	return 0;
+	return env_end();
 }
 
 static int try_nested(struct weir_hwpt *parent, struct weir_faults *f, struct weir_hwpt **h)
@@ -124,7 +102,7 @@ static void test_refused(void **state)
 	assert_int_equal(weir_ioas_create(iommu, WEIR_MODE_GROUP, &group), 0);
 	assert_int_equal(weir_hwpt_create(dev, group, NULL, &h), -EOPNOTSUPP);
 	weir_iodev_close(dev);
-	assert_int_equal(open_dev(WEIR_MODE_GROUP, &d), 0);
+	assert_int_equal(try_open(0, WEIR_MODE_GROUP, &d), 0);
 	assert_int_equal(weir_hwpt_create(d, as, NULL, &h), -EOPNOTSUPP);
 	assert_int_equal(weir_iodev_attach_hwpt(d, h), -EOPNOTSUPP);
 	assert_int_equal(weir_iodev_pasid_attach_hwpt(d, h, &pasid), -EOPNOTSUPP);
@@ -243,7 +221,7 @@ static int everything(void)
 	if (!err)
 		err = weir_iommu_open(w, &iommu);
 	if (!err)
-		err = open_dev(WEIR_MODE_CDEV, &dev);
+		err = try_open(0, WEIR_MODE_CDEV, &dev);
 	if (!err)
 		err = weir_ioas_create(iommu, WEIR_MODE_CDEV, &as);
 	if (!err)

@@ -1,37 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Address spaces and devices over both backends, on a model of the kernel. */
-#include "fake_vfio.h"
+#include "iommu_env.h"
 
 #include "iommu/internal.h"
 #include "pci/pci.h"
 
 #include <sys/resource.h>
 
-static struct weir *w;
-static struct weir_iommu *iommu;
-static unsigned fds_before, maps_before;
-
 static int setup(void **state)
 {
 	(void)state;
 	fv_begin();
-	fds_before = unit_fds();
-	maps_before = unit_maps();
-	w = fs_weir();
-	assert_int_equal(weir_iommu_open(w, &iommu), 0);
-	return 0;
+	return env_begin();
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	weir_iommu_close(iommu);
-	weir_close(w);
-	fv_check_empty();
-	assert_int_equal(unit_fds(), fds_before);
-	assert_int_equal(unit_maps(), maps_before);
-	fs_end();
-	return 0;
+	return env_end();
 }
 
 static const enum weir_mode modes[] = { WEIR_MODE_CDEV, WEIR_MODE_GROUP, WEIR_MODE_COMPAT,
@@ -47,16 +33,6 @@ static const struct {
 	{ WEIR_MODE_COMPAT, true },
 	{ WEIR_MODE_TYPE1, false },
 };
-
-static struct weir_iodev *open_dev(unsigned i, enum weir_mode mode)
-{
-	struct weir_iodev *d = NULL;
-	char dir[PATH_MAX];
-
-	assert_int_equal(weir_pci_sysdev(w, fv_bdf[i], dir, sizeof(dir)), 0);
-	assert_int_equal(weir_iodev_open(iommu, dir, mode, &d), 0);
-	return d;
-}
 
 static int try_dev(unsigned i, enum weir_mode mode)
 {
@@ -417,7 +393,7 @@ static void test_closed_early(void **state)
 		assert_int_equal(weir_iodev_read(d, 7, 0, &v, 4), 0);
 		weir_iodev_close(d);
 		fv_check_empty();
-		assert_int_equal(unit_fds(), fds_before);
+		assert_int_equal(unit_fds(), env_fds);
 		assert_int_equal(weir_iommu_open(w, &iommu), 0);
 	}
 }

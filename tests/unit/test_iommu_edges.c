@@ -1,48 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Objects that do not belong together, and what is left after a failure: on a model of the kernel. */
-#include "fake_vfio.h"
+#include "iommu_env.h"
 
 #include "iommu/internal.h"
 
 #define AT  (1ull << 33)
 #define MIB (1u << 20)
 
-static struct weir *w;
-static struct weir_iommu *iommu;
-static unsigned fds_before, maps_before;
-
 static int setup(void **state)
 {
 	(void)state;
 	fv_begin();
 	fake.devs[0].pasid_log2 = 8;
-	fds_before = unit_fds();
-	maps_before = unit_maps();
-	w = fs_weir();
-	assert_int_equal(weir_iommu_open(w, &iommu), 0);
-	return 0;
+	return env_begin();
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	weir_iommu_close(iommu);
-	weir_close(w);
-	fv_check_empty();
-	assert_int_equal(unit_fds(), fds_before);
-	assert_int_equal(unit_maps(), maps_before);
-	fs_end();
-	return 0;
-}
-
-static struct weir_iodev *open_dev(unsigned i, enum weir_mode mode)
-{
-	struct weir_iodev *d = NULL;
-	char dir[PATH_MAX];
-
-	assert_int_equal(weir_pci_sysdev(w, fv_bdf[i], dir, sizeof(dir)), 0);
-	assert_int_equal(weir_iodev_open(iommu, dir, mode, &d), 0);
-	return d;
+	return env_end();
 }
 
 static struct weir_ioas *space(struct weir_iommu *at, enum weir_mode mode)

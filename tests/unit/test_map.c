@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What is mapped, by address, file, copy and BAR, and what moves: on a model of the kernel. */
-#include "fake_vfio.h"
+#include "iommu_env.h"
 
 #include "iommu/internal.h"
 
@@ -10,9 +10,6 @@
 #define SIZE (64u << 10)
 #define MIB  (1u << 20)
 
-static struct weir *w;
-static struct weir_iommu *iommu;
-static unsigned fds_before, maps_before;
 static int file;
 
 static const enum weir_mode modes[] = { WEIR_MODE_CDEV, WEIR_MODE_GROUP };
@@ -26,41 +23,15 @@ static int setup(void **state)
 	fake.devs[0].pasid_log2 = 8;
 	file = __real_memfd_create("test", MFD_CLOEXEC);
 	assert_true(file >= 0 && !__real_ftruncate(file, SIZE));
-	fds_before = unit_fds();
-	maps_before = unit_maps();
-	w = fs_weir();
-	assert_int_equal(weir_iommu_open(w, &iommu), 0);
-	return 0;
+	return env_begin();
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	weir_iommu_close(iommu);
-	weir_close(w);
-	fv_check_empty();
-	assert_int_equal(unit_fds(), fds_before);
-	assert_int_equal(unit_maps(), maps_before);
+	env_end();
 	close(file);
-	fs_end();
 	return 0;
-}
-
-static int try_open(unsigned i, enum weir_mode mode, struct weir_iodev **d)
-{
-	char dir[PATH_MAX];
-
-	*d = NULL;
-	assert_int_equal(weir_pci_sysdev(w, fv_bdf[i], dir, sizeof(dir)), 0);
-	return weir_iodev_open(iommu, dir, mode, d);
-}
-
-static struct weir_iodev *open_dev(unsigned i, enum weir_mode mode)
-{
-	struct weir_iodev *d;
-
-	assert_int_equal(try_open(i, mode, &d), 0);
-	return d;
 }
 
 /* A space with a device on it. */

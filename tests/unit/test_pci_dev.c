@@ -3,22 +3,16 @@
  * Open PCI devices on the model of the kernel: config space, BARs, interrupts, and the sweep:
  * each call on the way from weir_open() to weir_pci_close() fails in turn, and nothing is left.
  */
-#include "fake_vfio.h"
+#include "iommu_env.h"
 
-static struct weir *w;
-static struct weir_iommu *iommu;
 static struct weir_pci *dev;
 static enum weir_mode mode;
-static unsigned fds_before, maps_before;
 
 static int setup(void **state)
 {
 	(void)state;
 	fv_begin();
-	fds_before = unit_fds();
-	maps_before = unit_maps();
-	w = fs_weir();
-	assert_int_equal(weir_iommu_open(w, &iommu), 0);
+	env_begin();
 	assert_int_equal(weir_pci_open(iommu, fv_bdf[0], WEIR_MODE_AUTO, NULL, &dev), 0);
 	return 0;
 }
@@ -27,13 +21,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	weir_pci_close(dev);
-	weir_iommu_close(iommu);
-	weir_close(w);
-	fv_check_empty();
-	assert_int_equal(unit_fds(), fds_before);
-	assert_int_equal(unit_maps(), maps_before);
-	fs_end();
-	return 0;
+	return env_end();
 }
 
 static void put_config(unsigned off, uint32_t v, unsigned size)

@@ -1,39 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Walking address spaces, their mappings and a device's PASIDs. */
-#include "fake_vfio.h"
+#include "iommu_env.h"
 
 #include "iommu/internal.h"
-
-static struct weir *w;
-static struct weir_iommu *iommu;
 
 static int setup(void **state)
 {
 	(void)state;
 	fv_begin();
-	w = fs_weir();
-	assert_int_equal(weir_iommu_open(w, &iommu), 0);
-	return 0;
+	return env_begin();
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	weir_iommu_close(iommu);
-	weir_close(w);
-	fv_check_empty();
-	fs_end();
-	return 0;
-}
-
-static struct weir_iodev *open_dev(void)
-{
-	struct weir_iodev *d = NULL;
-	char dir[PATH_MAX];
-
-	assert_int_equal(weir_pci_sysdev(w, (struct weir_bdf){ .bus = 3 }, dir, sizeof(dir)), 0);
-	assert_int_equal(weir_iodev_open(iommu, dir, WEIR_MODE_CDEV, &d), 0);
-	return d;
+	return env_end();
 }
 
 static void test_spaces(void **state)
@@ -53,7 +34,7 @@ static void test_spaces(void **state)
 
 static void test_mappings(void **state)
 {
-	struct weir_iodev *d = open_dev();
+	struct weir_iodev *d = open_dev(0, WEIR_MODE_CDEV);
 	struct weir_mapping m;
 	struct weir_arena *ar;
 	struct weir_ioas *as;
